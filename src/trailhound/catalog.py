@@ -1,0 +1,90 @@
+"""YAML packs → typed specs. Every complaint has file and line.
+
+A pack is a folder of data; what a spec means is known by the stage that runs it. This module only
+reads: text → documents → `msgspec` structs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from trailhound.errors import CatalogError
+
+PACKS = Path(__file__).parent / "packs"
+Spec = TypeVar("Spec")
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def files(pack: str, *, suffixes: tuple[str, ...] = (".yml", ".yaml")) -> list[Path]:
+    """Files of a built-in pack, by name: `files("rules")`."""
+    return find(PACKS / pack, suffixes=suffixes)
+
+
+def find(path: Path, *, suffixes: tuple[str, ...] = (".yml", ".yaml")) -> list[Path]:
+    """YAML files at or below `path`, sorted, so that the order never depends on the file system."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise CatalogError("there is no such pack", where=str(path), next_step="name a YAML file or a folder of them")
+    return sorted(p for p in path.rglob("*") if p.suffix in suffixes)
+
+
+def documents(path: Path) -> list[Any]:
+    """All YAML documents of a file, as plain data."""
+    try:
+        return [d for d in yaml.load_all(path.read_text("utf-8"), Loader=_Loader) if d is not None]
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise CatalogError(f"not YAML: {error.problem}", where=f"{path}:{line}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CatalogError(f"cannot be read: {error}", where=str(path)) from error
+
+
+def load(path: Path, spec: type[Spec]) -> Spec:
+    """One document as `spec`; unknown keys are complaints when the struct forbids them."""
+    found = documents(path)
+    if len(found) != 1:
+        raise CatalogError(f"expected one YAML document, found {len(found)}", where=str(path))
+    return convert(found[0], spec, path)
+
+
+def convert(data: Any, spec: type[Spec], path: Path, document: int = 0) -> Spec:
+    """Plain data as `spec`; a complaint names the line the faulty value stands on."""
+    try:
+        return msgspec.convert(data, spec)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `")
+        keys = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", where)
+        line = _line(path, document, [name or index for name, index in keys])
+        raise CatalogError(message, where=f"{path}:{line}", next_step="see docs/reference for the keys of this file") from error
+
+
+def _line(path: Path, document: int, keys: list[str]) -> int:
+    for position, node in enumerate(_compose(path)):
+        if position != document:
+            continue
+        for key in keys:
+            child = _child(node, key)
+            if child is None:
+                break
+            node = child
+        return node.start_mark.line + 1
+    return 1
+
+
+def _compose(path: Path) -> Iterator[yaml.Node]:
+    return (node for node in yaml.compose_all(path.read_text("utf-8"), Loader=yaml.SafeLoader) if node is not None)
+
+
+def _child(node: yaml.Node, key: str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for name, value in node.value if name.value == key), None)
+    if isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+        return node.value[int(key)]
+    return None

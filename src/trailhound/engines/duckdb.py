@@ -1,0 +1,94 @@
+"""DuckDB: one in-memory connection per process, reading the Parquet files of a lake snapshot.
+
+In memory, because a DuckDB database file locks out every other process, even readers.
+"""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from trailhound.engines.dialect import identifier, literal
+from trailhound.errors import QueryError
+
+Rows = list[dict[str, Any]]
+
+
+class DuckDB:
+    """`query(sql, params)` → rows. Tables are mounted by name; nothing is ever written through it."""
+
+    name = "duckdb"
+
+    def __init__(self, *, threads: int | None = None, memory_limit: str = "1GB", temp_directory: Path | None = None) -> None:
+        # Auto-install is on by default and tries the network even on a cast to INET.
+        config: dict[str, Any] = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "memory_limit": memory_limit,
+            "preserve_insertion_order": "false",
+        }
+        if threads:
+            config["threads"] = threads
+        if temp_directory:
+            config["temp_directory"] = str(temp_directory)
+        self._connection = duckdb.connect(config=config)
+        self._connection.execute("SET TimeZone = 'UTC'")
+        # A connection alive at interpreter exit prints pages of "nanobind: leaked".
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        self._connection.close()
+
+    def mount(self, table: str, files: Sequence[str], *, ddl: str, partition: str | None = None) -> None:
+        """Make `files` (Parquet) readable as `table`; `ddl` names the columns when there is no file yet."""
+        name = identifier(table)
+        self._connection.execute(f"DROP VIEW IF EXISTS {name}")
+        if not files:
+            self._connection.execute(f"CREATE OR REPLACE TABLE empty_{table} ({ddl})")
+            self._connection.execute(f"CREATE VIEW {name} AS FROM empty_{table}")
+            return
+        hive = f", hive_partitioning = true, hive_types = {{{literal(partition)}: VARCHAR}}" if partition else ""
+        listed = ", ".join(literal(path) for path in files)
+        self._connection.execute(f"CREATE VIEW {name} AS FROM read_parquet([{listed}]{hive})")
+
+    def mount_arrow(self, table: str, data: Any) -> None:
+        """Make anything with the Arrow C stream interface readable as `table`."""
+        self._connection.register(table, data)
+
+    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        """For temporary tables and views of this process."""
+        self._run(sql, params)
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> Rows:
+        result = self._run(sql, params)
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def stream(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
+        """The result as an Arrow record batch reader, for writing into the lake."""
+        return self._run(sql, params).to_arrow_reader(50_000)
+
+    def confine(self, directories: Sequence[Path]) -> None:
+        """For SQL written by users: no file, network or setting outside the lake, for good."""
+        allowed = ", ".join(literal(f"{d}/") for d in directories)
+        self._connection.execute(f"SET allowed_directories = [{allowed}]")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+
+    def _run(self, sql: str, params: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
+        try:
+            # DuckDB refuses a named parameter that the statement does not mention.
+            used = {key: value for key, value in (params or {}).items() if f"${key}" in sql}
+            return self._connection.execute(sql, used)
+        except duckdb.Error as error:
+            raise QueryError(
+                str(error).split("\n\n")[0],
+                where=sql if len(sql) < 500 else sql[:500] + " ...",
+                causes=("a column or function that does not exist", "a value of another type"),
+                next_step="`trailhound sql \"DESCRIBE events\"` lists the columns",
+            ) from error

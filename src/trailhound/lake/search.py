@@ -1,0 +1,231 @@
+"""Search: an expression over all events → SQL → events, groups or a histogram."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from trailhound.engines import dialect
+from trailhound.engines.duckdb import DuckDB, Rows
+from trailhound.errors import QueryError, RequestError
+from trailhound.lake import expression as language
+from trailhound.lake import fields, times
+from trailhound.lake.expression import And, Comparison, During, Node, Not, Or, Present, Recent, Text, Value
+
+_BUCKETS = tuple(times.duration(width) for width in ("1s", "10s", "1m", "5m", "15m", "1h", "6h", "1d", "7d", "28d", "365d"))
+_MAX_BUCKETS = 60
+_YES_NO = {"yes": True, "true": True, "no": False, "false": False}
+
+
+class Filter(NamedTuple):
+    where: str  # a condition over `events`, never NULL
+    since: int | None  # no event outside since <= time < until can match, epoch milliseconds
+    until: int | None
+
+
+class SearchResult(msgspec.Struct, frozen=True):
+    """What a search found.
+
+    `rows` are, newest first, the events themselves (nested as in the table); or with `group_by`, largest first,
+    one row a group: its values, `events`, `first_time`, `last_time`; or with `timeline` one row a bucket, empty
+    ones too: `start`, `end`, `events`.
+    """
+
+    kind: Literal["events", "groups", "timeline"]
+    rows: Rows
+    matched: int  # events that match, of which `rows` may show but the first
+    newest_time: int | None  # of the whole lake: what "last 7d" counts back from
+    group_by: tuple[str, ...] = ()
+
+
+def compile(expression: str, *, newest_ms: int | None) -> Filter:  # noqa: A001 - what re.compile does for patterns
+    """Raises QueryError with a mark under what is not understood.
+
+    `newest_ms` is the time of the newest event: `last 7d` counts back from it, not from the wall clock, because
+    the logs of an incident are read long after it. None: there is no event.
+    """
+    compiler = _Compiler(expression, newest_ms)
+    tree = language.parse(expression)
+    where = compiler.condition(tree)
+    since, until = compiler.bounds(tree)
+    days = [
+        f"{dialect.column('event_day')} {sign} {dialect.literal(times.text(limit)[:10])}"
+        for sign, limit in ((">=", since), ("<=", until))
+        if limit is not None
+    ]
+    return Filter(" AND ".join([*days, where]), since, until)
+
+
+def search(
+    engine: DuckDB,
+    expression: str,
+    *,
+    limit: int = 100,
+    group_by: Sequence[str] = (),
+    timeline: bool = False,
+) -> SearchResult:
+    """Run `expression` over the engine's `events`; `group_by` takes names of fields."""
+    if group_by and timeline:
+        raise RequestError("a search is grouped or laid along time, not both", next_step="leave out one of the two")
+    newest = engine.query("SELECT max(time) AS newest FROM events")[0]["newest"]
+    where = compile(expression, newest_ms=newest).where
+    span = engine.query(f"SELECT count(*) AS n, min(time) AS first, max(time) AS last FROM events WHERE {where}")[0]
+    if timeline:
+        rows = _timeline(engine, where, span)
+    elif group_by:
+        rows = _groups(engine, where, group_by, limit)
+    else:
+        rows = engine.query(
+            f"SELECT * EXCLUDE (time_dt, event_day) FROM events WHERE {where} "
+            f'ORDER BY time DESC, "metadata"."uid" LIMIT {int(limit)}'
+        )
+    kind = "timeline" if timeline else "groups" if group_by else "events"
+    return SearchResult(kind, rows, span["n"], newest, tuple(group_by))
+
+
+def _groups(engine: DuckDB, where: str, group_by: Sequence[str], limit: int) -> Rows:
+    keys, source = [], "events"
+    for position, name in enumerate(group_by):
+        operand = fields.resolve(name).operands[0]
+        key = operand.sql
+        if operand.among:  # an event with several resources counts in the group of each
+            key = f"list_{position}.item" + operand.sql.removeprefix("item")
+            source += f" LEFT JOIN {dialect.unnest(operand.among, f'list_{position}')} ON TRUE"
+        keys.append(f"{key} AS {dialect.identifier(name)}")
+    names = ", ".join(dialect.identifier(name) for name in group_by)
+    return engine.query(
+        f"WITH matched AS (SELECT * FROM events WHERE {where}), "
+        f"keyed AS (SELECT DISTINCT {', '.join(keys)}, time, \"metadata\".\"uid\" AS event_uid FROM "
+        f"{source.replace('events', 'matched', 1)}) "
+        f"SELECT {names}, count(*) AS events, min(time) AS first_time, max(time) AS last_time "
+        f"FROM keyed GROUP BY {names} ORDER BY events DESC, {names} LIMIT {int(limit)}"
+    )
+
+
+def _timeline(engine: DuckDB, where: str, span: dict[str, Any]) -> Rows:
+    if not span["n"]:
+        return []
+    first, last = span["first"], span["last"]
+    width = next((w for w in _BUCKETS if (last - first) // w < _MAX_BUCKETS), _BUCKETS[-1])
+    start = first - first % width
+    counted = engine.query(f"SELECT time - time % {width} AS start, count(*) AS n FROM events WHERE {where} GROUP BY start")
+    counts = {row["start"]: row["n"] for row in counted}
+    return [
+        {"start": moment, "end": moment + width, "events": counts.get(moment, 0)} for moment in range(start, last + 1, width)
+    ]
+
+
+class _Compiler:
+    """Tree → SQL. Every condition is two-valued: what is absent is not equal, so `not` needs no NULL rules."""
+
+    def __init__(self, expression: str, newest_ms: int | None) -> None:
+        self.expression = expression
+        self.newest = newest_ms
+
+    def condition(self, node: Node) -> str:
+        match node:
+            case And(nodes):
+                return "(" + " AND ".join(map(self.condition, nodes)) + ")" if nodes else "TRUE"
+            case Or(nodes):
+                return "(" + " OR ".join(map(self.condition, nodes)) + ")"
+            case Not(inner):
+                return f"NOT {self.condition(inner)}"
+            case Text(text):
+                return dialect.matches(dialect.column("raw_data"), f"%{dialect.like_escape(text)}%")
+            case Recent() | During():
+                return self._during(*self.bounds(node))
+            case Present(name, place):
+                field = self._resolve(name, place)
+                return _any(field, lambda sql: f"({sql} IS NOT NULL)")
+            case Comparison():
+                return self._comparison(node)
+
+    def bounds(self, node: Node) -> tuple[int | None, int | None]:
+        """The smallest interval of time outside of which nothing can match."""
+        match node:
+            case During(start, end):
+                return start, end
+            case Recent(duration):
+                return (None if self.newest is None else self.newest - duration), None
+            case And(nodes):
+                starts, ends = zip(*map(self.bounds, nodes), strict=True) if nodes else ((), ())
+                return (max((s for s in starts if s is not None), default=None),
+                        min((e for e in ends if e is not None), default=None))
+            case Or(nodes):
+                starts, ends = zip(*map(self.bounds, nodes), strict=True)
+                return (None if None in starts else min(starts)), (None if None in ends else max(ends))
+            case _:
+                return None, None
+
+    def _during(self, start: int | None, end: int | None) -> str:
+        limits = [f"time {sign} {limit}" for sign, limit in ((">=", start), ("<", end)) if limit is not None]
+        return "(" + " AND ".join(limits or ["TRUE"]) + ")"
+
+    def _comparison(self, node: Comparison) -> str:
+        field = self._resolve(node.field, node.place)
+        if node.operator == "!=":
+            return f"NOT {self._equals(field, node.values[0])}"
+        if node.operator == "=":
+            return self._equals(field, node.values[0])
+        if node.operator == "in":
+            return "(" + " OR ".join(self._member(field, value) for value in node.values) + ")"
+        if node.operator == "~":
+            return self._glob(field, node.values[0])
+        return self._order(field, node.operator, node.values[0])
+
+    def _resolve(self, name: str, place: int) -> fields.Field:
+        try:
+            return fields.resolve(name)
+        except QueryError as error:
+            language.complain(self.expression, place, error.what, causes=error.causes, next_step=error.next_step)
+
+    def _equals(self, field: fields.Field, value: Value) -> str:
+        if field.kind == "number":
+            number = self._number(field, value)
+            return _any(field, lambda sql: f"coalesce({sql} = {number}, FALSE)")
+        if field.kind in ("yes_no", "word"):
+            words = field.words or _YES_NO
+            if value.text.lower() not in words:
+                self._complain(value, f"{field.name} is one of: {', '.join(words)}")
+            wanted = dialect.literal(words[value.text.lower()])
+            return _any(field, lambda sql: f"coalesce({sql} = {wanted}, FALSE)")
+        if "*" in value.text and not value.quoted:
+            self._complain(value, "= compares the whole value, and a star is a star to it",
+                           next_step=f"for a pattern write {field.name}~{value.text}, for a real star put the value in quotes")
+        if field.kind == "address" and (address := _network(value.text)) and address.num_addresses == 1:
+            return _within(address)
+        text = value.text + field.suffix if field.suffix and "." not in value.text else value.text
+        return _any(field, lambda sql: dialect.equals(sql, text))
+
+    def _member(self, field: fields.Field, value: Value) -> str:
+        network = _network(value.text)
+        if network and field.kind == "address":
+            return _within(network)
+        if network and "/" in value.text:
+            self._complain(value, f"{field.name} holds no addresses, so no network can contain it",
+                           next_step="networks are for ip; put the value in quotes to compare it as text") if not value.quoted else None
+        return self._equals(field, value)
+
+    def _glob(self, field: fields.Field, value: Value) -> str:
+        if field.kind not in ("text", "address"):
+            self._complain(value, f"{field.name} holds no text, so a pattern cannot match it", next_step=f"write {field.name}=")
+        pattern = _like(value.text)
+        return _any(field, lambda sql: dialect.matches(sql, pattern))
+
+    def _order(self, field: fields.Field, operator: str, value: Value) -> str:
+        if field.kind not in ("text", "number"):
+            self._complain(value, f"{field.name} cannot be ordered", next_step=f"write {field.name}= or {field.name}!=")
+        number = self._number(field, value)
+        return _any(field, lambda sql: f"coalesce({dialect.number(sql)} {operator} {number}, FALSE)")
+
+    def _number(self, field: fields.Field, value: Value) -> str:
+        if not re.fullmatch(r"[+-]?\d{1,18}(\.\d{1,9})?", value.text, re.ASCII):
+            self._complain(value, f"{field.name} is compared as a number, and this is none")
+        return value.text.removeprefix("+")
+
+    def _complain(self, value: Value, what: str, *, next_step: str = "") -> None:
+        language.complain(self.expression, value.place, what, next_step=next_step)

@@ -1,0 +1,218 @@
+"""The core types. Frozen, no behaviour: read this file first.
+
+Times are integers, epoch milliseconds, UTC (OCSF `timestamp_t`). Every type
+encodes to the JSON of the contract by `msgspec.json.encode`, fields in the
+order written here, so equal values give equal bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Verdict = Literal["yes", "no", "unknown"]
+Level = Literal["informational", "low", "medium", "high", "critical"]
+Disposition = Literal["malicious", "suspicious", "benign", "undetermined"]
+
+
+class _Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One CloudTrail record as delivered, and where it stood."""
+
+    raw: bytes  # the record's own JSON text, byte for byte
+    source_uid: str  # ledger row of the file it came from
+    index: int  # position among the records of that file, from 0
+    flags: tuple[str, ...] = ()  # "repaired": the text was mended before it parsed
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """A record, or a stretch of a file, that is not in the events table, and why."""
+
+    source_uid: str
+    index: int  # position among the records of the file; -1 for the file as a whole
+    reason: str  # one of a few slugs, so that they can be counted: "not_json", "no_event_time", ...
+    detail: str  # for people: what was found where
+    excerpt: str = ""  # at most 200 characters of it
+
+
+class Observable(_Frozen):
+    """Something one can ask about (the method's "artifact")."""
+
+    kind: str  # "user", "ip_address", "instance", ...: the kinds of packs/questions
+    value: str
+
+
+class Resource(_Frozen):
+    """One thing an event happened to; `type` in CloudFormation's words."""
+
+    uid: str
+    type: str = ""
+
+
+class Finding(_Frozen):
+    """A rule met events. Stored as is; shown as an OCSF Detection Finding (2004)."""
+
+    uid: str  # hash of rule + group + first event: stable when the finding grows
+    rule_uid: str
+    rule_title: str
+    rule_kind: str  # "sigma", "event_count", "value_count", ...
+    level: Level
+    title: str  # one line: who did what to how many
+    desc: str
+    attacks: tuple[str, ...]  # ATT&CK technique ids, "T1485"
+    first_seen_time: int
+    last_seen_time: int
+    event_uids: tuple[str, ...]  # all of them, in order of time
+    count: int  # what was counted: resources or values or events
+    threshold: int | None
+    window_ms: int | None
+    principal_uid: str
+    principal_name: str
+    account_uid: str
+    regions: tuple[str, ...]
+    src_ips: tuple[str, ...]
+    operations: tuple[str, ...]
+    resources: tuple[Resource, ...]
+    falsepositives: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    status: Literal["new", "closed", "suppressed"] = "new"
+    status_reason: str = ""
+
+
+class Gap(_Frozen):
+    """Evidence that is missing, and how to get it."""
+
+    what: str  # "history", "region", "data_events", "osint", "field", ...
+    because: str  # a sentence: "history of account 0123456789 begins on 2020-11-05"
+    how_to_get: str
+
+
+class Answer(_Frozen):
+    """yes, no, or unknown because ...; never without saying what it stood on."""
+
+    uid: str  # question id + observable: unique within an investigation
+    question: str
+    asks: str  # the question in plain words
+    step: int  # 3: asked of the finding's artifacts; 4: asked of what these revealed
+    observable: Observable
+    verdict: Verdict
+    sentence: str
+    facts: dict[str, Any]  # the values the sentence was made from
+    evidence: tuple[str, ...]  # event uids, at most 50; `evidence_count` says how many there are
+    evidence_count: int
+    query: str
+    parameters: dict[str, Any]
+    gaps: tuple[Gap, ...] = ()
+    covers: str = ""
+    not_covered: str = ""
+
+
+class Artifact(_Frozen):
+    kind: str
+    value: str
+    first_seen: int | None
+    last_seen: int | None
+    events: int
+    context: dict[str, Any]  # country, network owner, role in the finding ...
+
+
+class Moment(_Frozen):
+    """One line of the timeline."""
+
+    time: int
+    sentence: str
+    event_uid: str
+    phase: str  # "before", "sign-in", "alert", "after"
+    status: Literal["success", "failure", ""] = ""  # of the event, where it is known: drawn as another sign
+
+
+class Explanation(_Frozen):
+    """A rival story, and the answers that speak for and against it."""
+
+    name: str
+    title: str
+    score: int
+    for_: tuple[str, ...] = msgspec.field(name="for")  # answer uids
+    against: tuple[str, ...]
+    would_change_if: str
+
+
+class Conclusion(_Frozen):
+    disposition: Disposition
+    confidence: Literal["low", "medium", "high"]
+    explanations: tuple[Explanation, ...]
+
+
+class Sentence(_Frozen):
+    """A claim; `evidence` is never empty."""
+
+    text: str
+    evidence: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
+class Paragraph(_Frozen):
+    paragraph: str  # "what happened", "who", "from where", "what was hit"
+    sentences: tuple[Sentence, ...]
+
+
+class Recommendation(_Frozen):
+    action: str
+    why: tuple[str, ...]  # answer uids
+    evidence: tuple[str, ...]
+    playbook: str
+    breaks: tuple[str, ...]  # what legitimate work this cuts off
+    urgency: Literal["now", "today", "this week"]
+
+
+class Unknown(_Frozen):
+    question: str
+    because: str
+    how_to_get: str
+
+
+class Step(_Frozen):
+    name: str
+    questions: tuple[str, ...]
+
+
+class Subject(_Frozen):
+    title: str
+    finding_uid: str | None
+    observable: Observable | None
+    window: tuple[int, int]
+    event_uids: tuple[str, ...]
+
+
+class Chart(_Frozen):
+    """Numbers a picture is drawn from: labelled rows of labelled values."""
+
+    name: str  # "hours": 7 rows (Monday first) of 24 counts; "alert_hours": the same, for the alerting events
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[int, ...], ...]
+    marks: tuple[tuple[int, ...], ...]
+
+
+class Investigation(_Frozen):
+    """The one frozen document that CLI, web, JSON and reports render."""
+
+    uid: str
+    subject: Subject
+    as_of: dict[str, Any]  # delta_version, ledger
+    finding: Finding | None
+    steps: tuple[Step, ...]
+    answers: tuple[Answer, ...]
+    artifacts: tuple[Artifact, ...]
+    timeline: tuple[Moment, ...]
+    charts: tuple[Chart, ...]
+    verdict: Conclusion
+    narrative: tuple[Paragraph, ...]
+    recommendations: tuple[Recommendation, ...]
+    unknowns: tuple[Unknown, ...]
+    versions: dict[str, str]

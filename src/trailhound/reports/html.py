@@ -1,0 +1,60 @@
+"""One self-contained HTML file: no network, no script, no outside font; for a screen, a phone, paper and a court.
+
+Every value passes `_shown` and then Jinja's autoescape, so a template cannot forget either. Links lead only to
+anchors of the document itself. The content security policy allows this one style sheet, by its hash, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from trailhound.model import Chart, Investigation
+from trailhound.reports import charts, svg, words
+from trailhound.reports.outline import leading, outline
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(investigation: Investigation) -> str:
+    """The whole document. The same investigation gives the same bytes."""
+    style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("report.css", "print.css"))
+    return _environment().get_template("report.html.j2").render(
+        investigation=investigation,
+        finding=investigation.finding,
+        outline=outline(investigation),
+        leading=leading(investigation),
+        hours=charts.hours(investigation),
+        style=Markup(style),  # our own file, never data
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        words=words, heat_map=_heat_map, timeline=svg.timeline, cells=charts.cells, summary=charts.summary
+    )
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    return words.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _heat_map(chart: Chart) -> Markup:
+    return svg.heat_map(chart, "Events by hour of the week. " + " ".join(charts.summary(chart)))

@@ -1,0 +1,198 @@
+"""An Investigation in reading order: what is numbered, grouped and cited, the same in every format.
+
+Answers are numbered Q1, Q2 ..., events E1, E2 ..., in the order in which they are shown. Anchors are made of
+these numbers only, so that no text of a log ever becomes an attribute or an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from trailhound.model import Answer, Explanation, Investigation, Moment, Observable, Resource
+
+ANSWERS_SHOWN = 300
+EVENTS_SHOWN = 1_000
+MARKS_SHOWN = 8
+
+
+class Mark(NamedTuple):
+    """A citation: what is printed, and the anchor it leads to (none when the target is not in the document)."""
+
+    label: str
+    anchor: str | None
+
+
+class Said(NamedTuple):
+    """An answer, and the explanations it speaks for or against."""
+
+    mark: Mark
+    answer: Answer
+    speaks_for: tuple[str, ...]
+    speaks_against: tuple[str, ...]
+
+
+class Group(NamedTuple):
+    observable: Observable
+    answers: tuple[Said, ...]
+
+
+class Stage(NamedTuple):
+    """One step of the method and what was asked in it."""
+
+    number: int
+    name: str
+    groups: tuple[Group, ...]
+
+
+class Run(NamedTuple):
+    """Consecutive moments that say the same."""
+
+    moments: tuple[Moment, ...]
+
+    @property
+    def first(self) -> Moment:
+        return self.moments[0]
+
+    @property
+    def last(self) -> Moment:
+        return self.moments[-1]
+
+
+class Phase(NamedTuple):
+    name: str
+    runs: tuple[Run, ...]
+
+
+class Exhibit(NamedTuple):
+    """An event of the evidence index and the places that cite it."""
+
+    mark: Mark
+    uid: str
+    moment: Moment | None
+    places: tuple[Mark, ...]
+
+
+class Outline(NamedTuple):
+    stages: tuple[Stage, ...]
+    answers: dict[str, Said]  # by uid; those shown
+    exhibits: dict[str, Exhibit]  # by event uid; all, of which EVENTS_SHOWN have an anchor
+    phases: tuple[Phase, ...]
+    resources: dict[str, tuple[Resource, ...]]  # by type
+    answers_omitted: int
+
+    def marks(self, *, answers: Iterable[str] = (), events: Iterable[str] = ()) -> tuple[Mark, ...]:
+        """Citations of answers, then of events, runs of events drawn together as `E5–E13`."""
+        found = dict.fromkeys(self.answers[uid].mark if uid in self.answers else Mark("Q?", None) for uid in answers)
+        marks = (*found, *_ranges(dict.fromkeys(self.exhibits[uid].mark for uid in events)))
+        hidden = len(marks) - MARKS_SHOWN
+        return (*marks[:MARKS_SHOWN], Mark(f"+{hidden}", None)) if hidden > 0 else marks
+
+    def said(self, answers: Iterable[str]) -> tuple[Said, ...]:
+        return tuple(self.answers[uid] for uid in answers if uid in self.answers)
+
+
+def outline(investigation: Investigation) -> Outline:
+    stages = _stages(investigation)
+    said = {one.answer.uid: one for stage in stages for group in stage.groups for one in group.answers}
+    moments = sorted(investigation.timeline, key=lambda moment: moment.time)
+    finding = investigation.finding
+    return Outline(
+        stages=stages,
+        answers=said,
+        exhibits=_exhibits(investigation, said.values(), moments),
+        phases=_phases(moments),
+        resources=_by_type(finding.resources if finding else ()),
+        answers_omitted=len(investigation.answers) - sum(len(g.answers) for stage in stages for g in stage.groups),
+    )
+
+
+def leading(investigation: Investigation) -> Explanation | None:
+    """The explanation best supported by the answers; none when the verdict is open."""
+    verdict = investigation.verdict
+    if verdict.disposition == "undetermined":
+        return None
+    return max(verdict.explanations, key=lambda explanation: explanation.score, default=None)
+
+
+def _stages(investigation: Investigation) -> tuple[Stage, ...]:
+    explanations = investigation.verdict.explanations
+    shown = investigation.answers[:ANSWERS_SHOWN]
+    grouped: dict[int, dict[Observable, list[Answer]]] = {}
+    for answer in sorted(shown, key=lambda answer: answer.step):
+        groups = grouped.setdefault(answer.step, {})
+        groups.setdefault(answer.observable, []).append(answer)
+    number = iter(range(1, len(shown) + 1))
+
+    def said(answer: Answer) -> Said:
+        position = next(number)
+        return Said(
+            Mark(f"Q{position}", f"q{position}"),
+            answer,
+            tuple(e.title for e in explanations if answer.uid in e.for_),
+            tuple(e.title for e in explanations if answer.uid in e.against),
+        )
+
+    return tuple(
+        Stage(
+            step,
+            investigation.steps[step - 1].name if 0 < step <= len(investigation.steps) else "",
+            tuple(Group(observable, tuple(said(a) for a in answers)) for observable, answers in groups.items()),
+        )
+        for step, groups in grouped.items()
+    )
+
+
+def _exhibits(investigation: Investigation, said: Iterable[Said], moments: Sequence[Moment]) -> dict[str, Exhibit]:
+    places: dict[str, dict[Mark, None]] = {moment.event_uid: {} for moment in moments if moment.event_uid}
+    for mark, uids in _citations(investigation, said):
+        for uid in uids:
+            places.setdefault(uid, {})[mark] = None
+    told = {moment.event_uid: moment for moment in reversed(moments)}
+    return {
+        uid: Exhibit(
+            Mark(f"E{position}", f"e{position}" if position <= EVENTS_SHOWN else None), uid, told.get(uid), tuple(marks)
+        )
+        for position, (uid, marks) in enumerate(places.items(), start=1)
+    }
+
+
+def _citations(investigation: Investigation, said: Iterable[Said]) -> Iterator[tuple[Mark, Iterable[str]]]:
+    for i, paragraph in enumerate(investigation.narrative, start=1):
+        for j, sentence in enumerate(paragraph.sentences, start=1):
+            yield Mark(f"sentence {i}.{j}", f"s{i}-{j}"), sentence.evidence
+    for i, recommendation in enumerate(investigation.recommendations, start=1):
+        yield Mark(f"recommendation {i}", f"r{i}"), recommendation.evidence
+    for one in said:
+        yield one.mark, one.answer.evidence
+    yield Mark("timeline", "timeline"), (moment.event_uid for moment in investigation.timeline if moment.event_uid)
+    if investigation.finding:
+        yield Mark("finding", "top"), investigation.finding.event_uids
+    yield Mark("subject", "top"), investigation.subject.event_uids
+
+
+def _phases(moments: Iterable[Moment]) -> tuple[Phase, ...]:
+    """Stretches of one phase, and within them runs of one sentence, in order of time."""
+    return tuple(
+        Phase(name, tuple(Run(tuple(run)) for _, run in groupby(stretch, key=lambda m: (m.sentence, m.status))))
+        for name, stretch in groupby(moments, key=lambda moment: moment.phase)
+    )
+
+
+def _by_type(resources: Iterable[Resource]) -> dict[str, tuple[Resource, ...]]:
+    grouped: dict[str, list[Resource]] = {}
+    for resource in resources:
+        grouped.setdefault(resource.type, []).append(resource)
+    return {name: tuple(found) for name, found in grouped.items()}
+
+
+def _ranges(marks: Iterable[Mark]) -> Iterator[Mark]:
+    """Three or more consecutive event numbers as one mark that leads to the first."""
+    ordered = sorted(marks, key=lambda mark: int(mark.label[1:]))
+    for _, run in groupby(enumerate(ordered), key=lambda pair: int(pair[1].label[1:]) - pair[0]):
+        consecutive = [mark for _, mark in run]
+        if len(consecutive) > 2:
+            yield Mark(f"{consecutive[0].label}–{consecutive[-1].label}", consecutive[0].anchor)
+        else:
+            yield from consecutive

@@ -1,0 +1,129 @@
+"""How values are said to a person: the same in every format.
+
+Everything in an Investigation may have been written by an attacker. `visible` is the first defence, before
+a format's own escaping: nothing that moves a cursor, turns the writing direction or hides itself is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from trailhound.model import Finding
+
+TEXT_LIMIT = 4_000  # characters of one value; what is cut is counted
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = (("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
+
+
+def visible(text: str, limit: int = TEXT_LIMIT) -> str:
+    """`text` with every unprintable character (control, bidi, zero-width, odd space) written as `\\u202e`.
+
+    Line breaks and tabs stay. What is longer than `limit` is cut, and says by how much.
+    """
+    shown = text[:limit].replace("\r\n", "\n")
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() or c in "\n\t" else _escaped(c) for c in shown)
+    hidden = len(text) - limit
+    return f"{shown} … and {hidden:,} more characters" if hidden > 0 else shown
+
+
+def inline(text: str, limit: int = TEXT_LIMIT) -> str:
+    """`visible` text on one line."""
+    return " ".join(visible(text, limit).split())
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def iso(time: int) -> str:
+    """Epoch milliseconds as `2020-11-06T03:21:39Z`; the bare number where no calendar reaches."""
+    moment = _datetime(time)
+    if moment is None:
+        return str(time)
+    return moment.isoformat(timespec="milliseconds" if time % 1000 else "seconds").replace("+00:00", "Z")
+
+
+def clock(time: int) -> str:
+    """`Fri 2020-11-06 03:21:39Z`."""
+    moment = _datetime(time)
+    return f"{moment:%a} {iso(time).replace('T', ' ')}" if moment else f"{time} ms after 1970"
+
+
+def day(time: int) -> str:
+    """`Fri 2020-11-06`."""
+    return clock(time)[:14] if _datetime(time) else ""
+
+
+def time_of_day(time: int) -> str:
+    """`03:21:39Z`."""
+    return iso(time)[11:] if _datetime(time) else str(time)
+
+
+def period(start: int, end: int) -> str:
+    """`Fri 2020-11-06 03:17:35Z to 03:21:39Z (4 min 4 s)`."""
+    if start == end:
+        return clock(start)
+    until = time_of_day(end) if day(start) == day(end) else clock(end)
+    return f"{clock(start)} to {until} ({duration(end - start)})"
+
+
+def duration(milliseconds: int) -> str:
+    """In its two largest units: `4 min 4 s`, `66 days`."""
+    rest, parts = abs(milliseconds), []
+    for unit, size in _UNITS:
+        number, rest = divmod(rest, size)
+        if number:
+            parts.append(plural(number, unit) if unit == "day" else f"{number} {unit}")
+        if len(parts) == 2 or (parts and unit == "day" and number > 6):
+            break
+    return " ".join(parts) or f"{rest} ms"
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def how_many(finding: Finding) -> str:
+    """What the rule counted, and against what."""
+    types = {resource.type for resource in finding.resources}
+    if len(types) == 1 and len(finding.resources) == finding.count:
+        counted = f"{finding.count:,} × {kind_of_resource(types.pop())}"
+    else:
+        counted = plural(finding.count, "value" if finding.rule_kind == "value_count" else "event")
+    if finding.threshold is None:
+        return counted
+    within = f" within {duration(finding.window_ms)}" if finding.window_ms else ""
+    return f"{counted} (the rule asks for {finding.threshold:,}{within})"
+
+
+def kind_of_resource(type_name: str) -> str:
+    """`AWS::EC2::Instance` as `EC2 Instance`."""
+    return type_name.removeprefix("AWS::").replace("::", " ") or "resource"
+
+
+def plain(name: str) -> str:
+    """A slug in words: `ip_address` as `ip address`."""
+    return name.replace("_", " ")
+
+
+def compact(value: Any) -> str:
+    """A fact or a parameter on one line: text as it is, all else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Name and value of each entry, in words."""
+    return tuple((plain(name), compact(value)) for name, value in values.items())
+
+
+def _datetime(time: int) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(milliseconds=time)
+    except OverflowError:
+        return None

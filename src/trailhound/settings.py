@@ -1,0 +1,139 @@
+"""`trailhound.toml`: what an organisation knows and a log does not say. Every key has a working default."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from trailhound.errors import CatalogError
+
+FILE = "trailhound.toml"
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Production(_Section):
+    """Which instances count as production: any of these, each may be empty."""
+
+    instances: tuple[str, ...] = ()  # instance ids
+    instances_file: str = ""  # a file with one id a line, relative to trailhound.toml
+    accounts: tuple[str, ...] = ()  # every instance of these accounts
+    tags: tuple[str, ...] = ()  # "env=production", as seen in the log
+
+
+class Account(_Section):
+    name: str = ""
+    purpose: str = ""  # "production instances that run several high-priority application backends"
+    owner: str = ""
+
+
+class Expected(_Section):
+    """Where the organisation works."""
+
+    countries: tuple[str, ...] = ()  # ISO codes of the countries with offices
+    region_of_work: str = ""  # in words, for narratives: "North and South America"
+
+
+class Person(_Section):
+    """Keyed by principal uid or user name."""
+
+    role: str = ""
+    manager: str = ""
+    place: str = ""  # where this person works from, in words: "Florida"
+
+
+class Change(_Section):
+    """An approved change: who may do what, and when. Times as RFC 3339."""
+
+    reason: str
+    principal: str  # principal uid or its last part
+    operations: tuple[str, ...] = ()  # empty: any
+    since: str
+    until: str
+
+
+class Lookup(_Section):
+    """What a threat-intelligence service said of an address when somebody asked it."""
+
+    value: str
+    provider: str
+    verdict: str  # "malicious", "suspicious", "clean", "not known"
+    asked: str  # date
+
+
+class Settings(_Section):
+    production: Production = Production()
+    expected: Expected = Expected()
+    accounts: dict[str, Account] = {}
+    people: dict[str, Person] = {}
+    changes: tuple[Change, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
+    placeholders: dict[str, tuple[str, ...]] = {}  # %name% in Sigma rules
+
+    def person(self, principal_uid: str) -> Person:
+        """What is known of a principal, by uid or by its last part; empty when nothing is."""
+        return self.people.get(principal_uid) or self.people.get(principal_uid.rsplit("/", 1)[-1]) or Person()
+
+
+def load(folder: Path) -> Settings:
+    """Read `trailhound.toml` of a workspace; absent means all defaults."""
+    path = folder / FILE
+    if not path.is_file():
+        return Settings()
+    try:
+        settings = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Settings)
+        if settings.production.instances_file:
+            listed = (folder / settings.production.instances_file).read_text("utf-8").split()
+            instances = (*settings.production.instances, *listed)
+            settings = msgspec.structs.replace(
+                settings, production=msgspec.structs.replace(settings.production, instances=instances)
+            )
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError, OSError) as error:
+        raise CatalogError(
+            f"the settings are not understood: {error}",
+            where=str(path),
+            causes=("a misspelt key", "a value of another type"),
+            next_step="docs/reference/settings.md lists every key",
+        ) from error
+    return settings
+
+
+TEMPLATE = '''# What your organisation knows and a log does not say. Every key may be absent.
+
+[production]            # which instances count as production: any of these
+# instances = ["i-0123456789abcdef0"]
+# instances_file = "production-instances.txt"
+# accounts = ["111122223333"]
+# tags = ["env=production"]
+
+[expected]
+# countries = ["US", "CA", "BR"]
+# region_of_work = "North and South America"
+
+# [accounts.111122223333]
+# name = "shop-production"
+# purpose = "production instances that run several high-priority application backends"
+# owner = "shop-team"
+
+# [people.alice]          # a principal uid, or its last part
+# role = "site reliability engineer"
+# manager = "Carol"
+# place = "Florida"
+
+# [[changes]]             # approved changes
+# reason = "blue/green release 42"
+# principal = "role/deployer"
+# operations = ["TerminateInstances"]
+# since = "2026-01-31T02:00:00Z"
+# until = "2026-01-31T04:00:00Z"
+
+# [[lookups]]             # what a threat-intelligence service said when somebody asked it
+# value = "198.51.100.7"
+# provider = "VirusTotal"
+# verdict = "clean"
+# asked = "2026-01-31"
+'''

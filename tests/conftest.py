@@ -1,0 +1,17 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real records of emulated attacks. They are not part of the project, so their absence is a plain skip."""
+    root = Path(os.environ.get("TRAILHOUND_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+    if not root.is_dir():
+        pytest.skip(f"the data set of real attack records is not at {root}; set TRAILHOUND_SHARED to run this test")
+    return root
