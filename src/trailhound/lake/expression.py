@@ -13,7 +13,7 @@ Nothing is guessed: what could be read in two ways is refused, with a mark under
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple, NoReturn, TypeAlias
+from typing import Literal, NamedTuple, NoReturn, TypeAlias, cast
 
 from trailhound.errors import QueryError
 from trailhound.lake import times
@@ -115,10 +115,13 @@ class _Parser:
 
     def _or(self) -> Node:
         nodes = [self._and()]
-        while self._keyword("or"):
+        while self._keyword("or", take=False):
+            place = self.place
+            self._keyword("or")
             nodes.append(self._and())
-        if len(nodes) > 1 and And(()) in nodes:
-            self._complain("one side of `or` is empty")
+            if And(()) in nodes:
+                self.place = place
+                self._complain("one side of this `or` is empty")
         return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
 
     def _and(self) -> Node:
@@ -139,8 +142,10 @@ class _Parser:
 
     def _negation(self) -> Node | None:
         if self.text.startswith("--", self.place):
-            self._complain("an option of the command stands inside the expression, or is not known",
-                           next_step="quote the whole expression; to search for text that begins with --, quote that too")
+            self._complain(
+                "an option of the command stands inside the expression, or is not known",
+                next_step="quote the whole expression, and within it a text that begins with --",
+            )
         if self._keyword("not"):
             return Not(self._term())
         if not self._take("-"):
@@ -200,7 +205,7 @@ class _Parser:
         if not found:
             return None
         self.place = found.end()
-        operator = found[2] or "in"
+        operator = cast("Operator", found[2] or "in")
         values = self._values() if operator == "in" else (self._value(),)
         return Comparison(found[1], operator, values, found.start())
 
@@ -230,8 +235,10 @@ class _Parser:
         word = self._bare(_BARE, "a word")
         if compared := re.search(r"[=<>]", word.text):
             self.place = word.place + compared.start()
-            self._complain("what stands before this is not the name of a field",
-                           next_step="to search for the text itself, put it in quotes")
+            self._complain(
+                "what stands before this is not the name of a field",
+                next_step="to search for the text itself, put it in quotes",
+            )
         self._ends("a word")
         return Text(word.text)
 
@@ -255,7 +262,7 @@ class _Parser:
 
     def _ends(self, what: str) -> None:
         if self.place < len(self.text) and not re.match(r"[\s)]", self.text[self.place]):
-            self._complain(f"{what} ends here, but something follows without a blank", next_step="put the whole of it in quotes")
+            self._complain(f"something follows {what} without a blank", next_step="put the whole of it in quotes")
 
     def _keyword(self, word: str, *, take: bool = True) -> bool:
         self._more()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -47,7 +49,7 @@ class Field(NamedTuple):
     name: str
     operands: tuple[Operand, ...]  # a comparison holds when it holds for any of them
     kind: Kind
-    words: dict[str, int] = {}
+    words: Mapping[str, int] = MappingProxyType({})
     suffix: str = ""
 
 
@@ -70,7 +72,7 @@ def resolve(name: str) -> Field:
         return _column(BY_SOURCE[name].path)._replace(name=name)
     if name in BY_PATH or _resource_member(name):
         return _column(name)
-    if name.split(".")[0].split("[")[0] in names().record_fields:
+    if re.split(r"[.\[]", name, maxsplit=1)[0] in names().record_fields:
         return Field(name, (_json(name),), "text")
     raise _unknown(name)
 
@@ -82,7 +84,7 @@ def _column(path: str) -> Field:
     if kind == "timestamp":
         raise QueryError(f"{path} is searched by time", next_step="write since 2020-11-01, until 2020-11-06 or last 7d")
     if kind == "resources":
-        raise QueryError(f"{path} has members", next_step=f"write {path}.uid or {path}.type, or for short: resource, type")
+        raise QueryError(f"{path} has members", next_step="write resource= or type=, or resources.uid=")
     if kind == "strings":
         return Field(path, (Operand("item", dialect.column(path)),), "text")
     return Field(path, (Operand(dialect.column(path)),), _KINDS.get(kind, "text"))
@@ -99,7 +101,9 @@ def _json(name: str) -> Operand:
     source, path = (BY_SOURCE[head].path, rest) if head in BY_SOURCE and rest else ("raw_data", name)
     steps = [_STEP.fullmatch(step) for step in path.split(".")]
     if not all(steps):
-        raise QueryError(f"{name} is not a path into the record", next_step="write names with dots between, [0] or [*] for lists")
+        raise QueryError(
+            f"{name} is not a path into the record", next_step="put dots between names; [0] or [*] for lists"
+        )
     quoted = "$" + "".join(f'."{step[1]}"{step[2]}' for step in steps if step)
     text = dialect.json_text(dialect.column(source), quoted)
     return Operand("item", text) if "[*]" in path else Operand(text)
@@ -107,7 +111,8 @@ def _json(name: str) -> Operand:
 
 def _unknown(name: str) -> QueryError:
     known = [short.name for short in names().short_names]
-    near = difflib.get_close_matches(name, [*known, *names().record_fields, *(c.path for c in COLUMNS)], n=3, cutoff=0.6)
+    longer = (*names().record_fields, *(column.path for column in COLUMNS))
+    near = difflib.get_close_matches(name, [*known, *longer], n=3, cutoff=0.6)
     nearest = f"did you mean {' or '.join(near)}? " if near else ""
     return QueryError(
         f"there is no field {name!r}",

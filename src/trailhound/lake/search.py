@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
@@ -16,8 +16,9 @@ from trailhound.lake import expression as language
 from trailhound.lake import fields, times
 from trailhound.lake.expression import And, Comparison, During, Node, Not, Or, Present, Recent, Text, Value
 
-_BUCKETS = tuple(times.duration(width) for width in ("1s", "10s", "1m", "5m", "15m", "1h", "6h", "1d", "7d", "28d", "365d"))
+_BUCKETS = tuple(map(times.duration, ("1s", "10s", "1m", "5m", "15m", "1h", "6h", "1d", "7d", "28d", "365d")))
 _MAX_BUCKETS = 60
+_YEAR_10000 = times.interval("9999-12-31").end
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -42,7 +43,7 @@ class SearchResult(msgspec.Struct, frozen=True):
     group_by: tuple[str, ...] = ()
 
 
-def compile(expression: str, *, newest_ms: int | None) -> Filter:  # noqa: A001 - what re.compile does for patterns
+def compile_filter(expression: str, *, newest_ms: int | None) -> Filter:
     """Raises QueryError with a mark under what is not understood.
 
     `newest_ms` is the time of the newest event: `last 7d` counts back from it, not from the wall clock, because
@@ -52,10 +53,10 @@ def compile(expression: str, *, newest_ms: int | None) -> Filter:  # noqa: A001 
     tree = language.parse(expression)
     where = compiler.condition(tree)
     since, until = compiler.bounds(tree)
-    days = [
+    days = [  # the partition column, so that files of other days are not opened
         f"{dialect.column('event_day')} {sign} {dialect.literal(times.text(limit)[:10])}"
         for sign, limit in ((">=", since), ("<=", until))
-        if limit is not None
+        if limit is not None and 0 <= limit < _YEAR_10000
     ]
     return Filter(" AND ".join([*days, where]), since, until)
 
@@ -72,7 +73,7 @@ def search(
     if group_by and timeline:
         raise RequestError("a search is grouped or laid along time, not both", next_step="leave out one of the two")
     newest = engine.query("SELECT max(time) AS newest FROM events")[0]["newest"]
-    where = compile(expression, newest_ms=newest).where
+    where = compile_filter(expression, newest_ms=newest).where
     span = engine.query(f"SELECT count(*) AS n, min(time) AS first, max(time) AS last FROM events WHERE {where}")[0]
     if timeline:
         rows = _timeline(engine, where, span)
@@ -88,22 +89,25 @@ def search(
 
 
 def _groups(engine: DuckDB, where: str, group_by: Sequence[str], limit: int) -> Rows:
-    keys, source = [], "events"
+    keys, source, words = [], "matched", {}
     for position, name in enumerate(group_by):
-        operand = fields.resolve(name).operands[0]
-        key = operand.sql
-        if operand.among:  # an event with several resources counts in the group of each
-            key = f"list_{position}.item" + operand.sql.removeprefix("item")
-            source += f" LEFT JOIN {dialect.unnest(operand.among, f'list_{position}')} ON TRUE"
+        field = fields.resolve(name)
+        words[name] = {number: word for word, number in field.words.items()}
+        first = field.operands[0]
+        if first.among:  # an event with several resources counts in the group of each
+            source += f" LEFT JOIN {dialect.unnest(first.among, f'list_{position}')} ON TRUE"
+            key = f"list_{position}.{first.sql}"
+        else:
+            key = f"coalesce({', '.join(operand.sql for operand in field.operands)})"
         keys.append(f"{key} AS {dialect.identifier(name)}")
-    names = ", ".join(dialect.identifier(name) for name in group_by)
-    return engine.query(
+    named = ", ".join(dialect.identifier(name) for name in group_by)
+    rows = engine.query(
         f"WITH matched AS (SELECT * FROM events WHERE {where}), "
-        f"keyed AS (SELECT DISTINCT {', '.join(keys)}, time, \"metadata\".\"uid\" AS event_uid FROM "
-        f"{source.replace('events', 'matched', 1)}) "
-        f"SELECT {names}, count(*) AS events, min(time) AS first_time, max(time) AS last_time "
-        f"FROM keyed GROUP BY {names} ORDER BY events DESC, {names} LIMIT {int(limit)}"
+        f'keyed AS (SELECT DISTINCT {", ".join(keys)}, time, "metadata"."uid" AS event_uid FROM {source}) '
+        f"SELECT {named}, count(*) AS events, min(time) AS first_time, max(time) AS last_time "
+        f"FROM keyed GROUP BY {named} ORDER BY events DESC, {named} LIMIT {int(limit)}"
     )
+    return [{name: words.get(name, {}).get(value, value) for name, value in row.items()} for row in rows]
 
 
 def _timeline(engine: DuckDB, where: str, span: dict[str, Any]) -> Rows:
@@ -112,11 +116,11 @@ def _timeline(engine: DuckDB, where: str, span: dict[str, Any]) -> Rows:
     first, last = span["first"], span["last"]
     width = next((w for w in _BUCKETS if (last - first) // w < _MAX_BUCKETS), _BUCKETS[-1])
     start = first - first % width
-    counted = engine.query(f"SELECT time - time % {width} AS start, count(*) AS n FROM events WHERE {where} GROUP BY start")
+    bucket = f"time - time % {width}"
+    counted = engine.query(f"SELECT {bucket} AS start, count(*) AS n FROM events WHERE {where} GROUP BY start")
     counts = {row["start"]: row["n"] for row in counted}
-    return [
-        {"start": moment, "end": moment + width, "events": counts.get(moment, 0)} for moment in range(start, last + 1, width)
-    ]
+    starts = range(start, last + 1, width)
+    return [{"start": moment, "end": moment + width, "events": counts.get(moment, 0)} for moment in starts]
 
 
 class _Compiler:
@@ -126,7 +130,7 @@ class _Compiler:
         self.expression = expression
         self.newest = newest_ms
 
-    def condition(self, node: Node) -> str:
+    def condition(self, node: Node) -> str:  # noqa: PLR0911 - one line a kind of node
         match node:
             case And(nodes):
                 return "(" + " AND ".join(map(self.condition, nodes)) + ")" if nodes else "TRUE"
@@ -153,8 +157,10 @@ class _Compiler:
                 return (None if self.newest is None else self.newest - duration), None
             case And(nodes):
                 starts, ends = zip(*map(self.bounds, nodes), strict=True) if nodes else ((), ())
-                return (max((s for s in starts if s is not None), default=None),
-                        min((e for e in ends if e is not None), default=None))
+                return (
+                    max((s for s in starts if s is not None), default=None),
+                    min((e for e in ends if e is not None), default=None),
+                )
             case Or(nodes):
                 starts, ends = zip(*map(self.bounds, nodes), strict=True)
                 return (None if None in starts else min(starts)), (None if None in ends else max(ends))
@@ -194,8 +200,11 @@ class _Compiler:
             wanted = dialect.literal(words[value.text.lower()])
             return _any(field, lambda sql: f"coalesce({sql} = {wanted}, FALSE)")
         if "*" in value.text and not value.quoted:
-            self._complain(value, "= compares the whole value, and a star is a star to it",
-                           next_step=f"for a pattern write {field.name}~{value.text}, for a real star put the value in quotes")
+            self._complain(
+                value,
+                "= compares the whole value, and a star is a star to it",
+                next_step=f"for a pattern write {field.name}~{value.text}, for a star put it in quotes",
+            )
         if field.kind == "address" and (address := _network(value.text)) and address.num_addresses == 1:
             return _within(address)
         text = value.text + field.suffix if field.suffix and "." not in value.text else value.text
@@ -205,14 +214,19 @@ class _Compiler:
         network = _network(value.text)
         if network and field.kind == "address":
             return _within(network)
-        if network and "/" in value.text:
-            self._complain(value, f"{field.name} holds no addresses, so no network can contain it",
-                           next_step="networks are for ip; put the value in quotes to compare it as text") if not value.quoted else None
+        if network and "/" in value.text and not value.quoted:
+            self._complain(
+                value,
+                f"{field.name} holds no addresses, so no network can contain it",
+                next_step="networks are for ip; put the value in quotes to compare it as text",
+            )
         return self._equals(field, value)
 
     def _glob(self, field: fields.Field, value: Value) -> str:
         if field.kind not in ("text", "address"):
-            self._complain(value, f"{field.name} holds no text, so a pattern cannot match it", next_step=f"write {field.name}=")
+            self._complain(
+                value, f"{field.name} holds no text for a pattern to match", next_step=f"write {field.name}="
+            )
         pattern = _like(value.text)
         return _any(field, lambda sql: dialect.matches(sql, pattern))
 
@@ -227,5 +241,34 @@ class _Compiler:
             self._complain(value, f"{field.name} is compared as a number, and this is none")
         return value.text.removeprefix("+")
 
-    def _complain(self, value: Value, what: str, *, next_step: str = "") -> None:
+    def _complain(self, value: Value, what: str, *, next_step: str = "") -> NoReturn:
         language.complain(self.expression, value.place, what, next_step=next_step)
+
+
+def _any(field: fields.Field, holds: Callable[[str], str]) -> str:
+    conditions = [
+        dialect.any_element(operand.among, holds(operand.sql)) if operand.among else holds(operand.sql)
+        for operand in field.operands
+    ]
+    return "(" + " OR ".join(conditions) + ")"
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _within(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
+    prefix = "ffff" if network.version == 4 else ""
+    low, high = (f"{prefix}{int(a):0{8 if prefix else 32}x}".rjust(32, "0") for a in (network[0], network[-1]))
+    return dialect.between_hex(dialect.column("src_ip_hex"), low, high)
+
+
+def _like(glob: str) -> str:
+    """`*` is any text, `?` one character, a backslash takes their meaning; with neither, anywhere in the value."""
+    parts = re.findall(r"\\[*?\\]|.", glob, re.DOTALL)
+    wild = {"*": "%", "?": "_"}
+    pattern = "".join(wild.get(part) or part[-1] for part in parts)
+    return pattern if any(part in wild for part in parts) else f"%{pattern}%"

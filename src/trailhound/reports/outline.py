@@ -59,6 +59,10 @@ class Run(NamedTuple):
     def last(self) -> Moment:
         return self.moments[-1]
 
+    @property
+    def event_uids(self) -> tuple[str, ...]:
+        return tuple(moment.event_uid for moment in self.moments if moment.event_uid)
+
 
 class Phase(NamedTuple):
     name: str

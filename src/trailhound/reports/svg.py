@@ -19,8 +19,8 @@ MOMENTS_DRAWN = 400
 PHASES = ("before", "sign-in", "alert", "after")
 
 _GUTTER, _CELL_HEIGHT, _HEAD = 52, 30, 26  # heat map: room for row names; a row; room for column names
-_LANE_GUTTER, _GAP, _STEP = 84, 62, 13  # timeline: room for lane names; a break in the axis; a mark and its air
-_LEAST_PANEL, _PAD, _STACK = 104, 14, 6
+_LANE_GUTTER, _GAP, _STEP = 72, 50, 12  # timeline: room for lane names; a break in the axis; a mark and its air
+_LEAST_PANEL, _PAD, _STACK = 64, 12, 6
 _PANELS, _LEAST_BREAK = 5, 60_000
 
 
@@ -147,13 +147,17 @@ def timeline(moments: Sequence[Moment], label: str) -> Markup:
     for i, panel in enumerate(panels):
         back.insert(0, element("rect", x=_n(panel.x), y=20, width=_n(panel.width), height=_n(y - 22), rx=5, class_="panel"))
         front += _axis(panel, panels[i - 1] if i else None, y)
-    return _image([*back, *front], height=y + 22, label=label, class_="timeline")
+    return _image([*back, *front], height=y + 34, label=label, class_="timeline")
 
 
 def _bursts(moments: Sequence[Moment]) -> list[tuple[Moment, ...]]:
-    """Cut at the longest silences, at most into as many parts as there is room for."""
-    gaps = sorted(range(1, len(moments)), key=lambda i: moments[i - 1].time - moments[i].time)[: _PANELS - 1]
-    cuts = sorted(i for i in gaps if moments[i].time - moments[i - 1].time >= _LEAST_BREAK)
+    """Cut at the longest silences, those between two phases first, into as many parts as there is room for."""
+
+    def worth(i: int) -> tuple[bool, int]:
+        return moments[i].phase != moments[i - 1].phase, moments[i].time - moments[i - 1].time
+
+    silences = [i for i in range(1, len(moments)) if worth(i)[1] >= _LEAST_BREAK]
+    cuts = sorted(sorted(silences, key=worth, reverse=True)[: _PANELS - 1])
     return [tuple(moments[a:b]) for a, b in zip([0, *cuts], [*cuts, len(moments)], strict=True) if a < b]
 
 
@@ -197,18 +201,19 @@ def _mark(moment: Moment, x: float, y: float) -> Markup:
 
 
 def _axis(panel: _Panel, previous: _Panel | None, y: float) -> list[Markup]:
+    """Day above, time of day below, and the silence before the panel."""
     first, last = panel.moments[0].time, panel.moments[-1].time
     parts = []
-    if previous is None or words.day(previous.moments[-1].time) != words.day(first):
-        parts.append(_text(panel.x + panel.width / 2, 12, words.day(first), "date"))
+    if previous is None or words.day(previous.moments[-1].time) != words.day(last):
+        parts.append(_text(panel.x + 2, 12, words.days(first, last), "date", "start"))
     if previous is not None:
         middle = panel.x - _GAP / 2
         silence = words.duration(first - previous.moments[-1].time).split()
-        parts.append(element("path", d=f"M{_n(middle)} 24V{_n(y - 6)}", class_="break"))
-        parts.append(_text(middle, y + 14, f"+{' '.join(silence[:2])}", "silence"))
-    if last == first:
-        return [*parts, _text(panel.x + panel.width / 2, y + 14, words.time_of_day(first), "tick")]
+        parts.append(element("path", d=f"M{_n(middle)} 24V{_n(y + 14)}", class_="break"))
+        parts.append(_text(middle, y + 28, f"+{' '.join(silence[:2])}", "silence"))
+    if words.day(first) != words.day(last):
+        return parts
     parts.append(_text(panel.x + 2, y + 14, words.time_of_day(first), "tick", "start"))
-    if panel.width > 150:
+    if last > first and panel.width > 140:
         parts.append(_text(panel.x + panel.width - 2, y + 14, words.time_of_day(last), "tick", "end"))
     return parts

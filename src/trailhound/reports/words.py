@@ -60,6 +60,14 @@ def day(time: int) -> str:
     return clock(time)[:14] if _datetime(time) else ""
 
 
+def days(start: int, end: int) -> str:
+    """`Fri 2020-11-06`, or `2020-09-01 to 11-05`."""
+    first, last = day(start), day(end)
+    if first == last:
+        return first
+    return f"{first[4:]} to {last[9:] if first[4:8] == last[4:8] else last[4:]}"
+
+
 def time_of_day(time: int) -> str:
     """`03:21:39Z`."""
     return iso(time)[11:] if _datetime(time) else str(time)
@@ -108,8 +116,8 @@ def kind_of_resource(type_name: str) -> str:
 
 
 def plain(name: str) -> str:
-    """A slug in words: `ip_address` as `ip address`."""
-    return name.replace("_", " ")
+    """A slug in words: `ip_address` as `IP address`."""
+    return " ".join("IP" if word == "ip" else word for word in name.split("_"))
 
 
 def compact(value: Any) -> str:

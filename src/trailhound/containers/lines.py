@@ -1,0 +1,52 @@
+"""JSON Lines: a record, or an envelope of records, on each line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trailhound.containers import scan
+from trailhound.containers.envelopes import opened
+from trailhound.containers.found import Broken, Found, Text, excerpt
+
+_LOOK_AT = 20  # lines
+
+
+def sniff(head: bytes) -> bool:
+    """At least half of the first lines are whole objects: some may be broken, and some of any text may be."""
+    complete = head.strip(b"\r\n").split(b"\n", _LOOK_AT)[:_LOOK_AT]
+    return len(complete) > 1 and 2 * sum(_is_object(line.strip()) for line in complete) >= len(complete)
+
+
+def records(text: Text) -> Iterator[Found]:
+    position, rest = 0, b""
+    for piece in text.pieces():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield from _line(line, position)
+            position += len(line) + 1
+        if len(rest) > scan.RECORD_LIMIT:
+            yield Broken(position, "record_too_large", f"a line of more than {scan.RECORD_LIMIT} bytes", excerpt(rest))
+            position, rest = position + len(rest), b""
+    yield from _line(rest, position)
+
+
+def _line(line: bytes, position: int) -> Iterator[Found]:
+    value = line.strip()
+    if not value:
+        return
+    problem = scan.fault(value)
+    if problem is None and value.startswith(b"{"):
+        yield from opened(value)
+    elif problem is None:
+        yield Broken(position, "not_json", "a line that is no JSON object", excerpt(value))
+    else:
+        # Two objects run together, or one that is damaged.
+        for found in scan.values(iter((value,))):
+            if isinstance(found, Broken):
+                yield found._replace(position=position + found.position)
+            else:
+                yield from opened(found)
+
+
+def _is_object(line: bytes) -> bool:
+    return line.startswith(b"{") and len(line) > 2 and scan.fault(line) is None

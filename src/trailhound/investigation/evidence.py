@@ -1,0 +1,123 @@
+"""The slices of `events` that questions read, taken once per scope (packs/evidence.yml)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from trailhound.engines import dialect
+from trailhound.engines.duckdb import DuckDB
+from trailhound.ingest.ledger import Coverage, coverage
+from trailhound.investigation import questions
+from trailhound.investigation.scope import DAY, LOOK_AHEAD, LOOK_BACK, Scope, day
+from trailhound.lake import times
+from trailhound.model import Finding
+from trailhound.settings import Settings
+
+
+class Evidence:
+    """All that questions about one scope may stand on."""
+
+    def __init__(self, engine: DuckDB, scope: Scope, settings: Settings, findings: Sequence[Finding]) -> None:
+        self.scope = scope
+        self.settings = settings
+        self._engine = engine
+        self._ready: set[str] = set()
+        since = scope.at - LOOK_BACK
+        # A day more on either side than any question looks: what is asked decides, not what is at hand.
+        self.coverage: Coverage = coverage(engine, scope.account, since, scope.to + LOOK_AHEAD)
+        self.parameters: dict[str, Any] = {
+            "event_uids": list(scope.event_uids), "at": scope.at, "to": scope.to, "since": since,
+            "until": scope.to + LOOK_AHEAD, "log_begins": self.coverage.first_time or scope.at,
+            "first_day": day(scope.at), "last_day": day(scope.to),
+            "day_before": day(scope.at - DAY), "day_after": day(scope.to + DAY),
+            "principal": scope.principal, "account": scope.account, "operations": list(scope.operations),
+            "ips": list(scope.of("ip_address")), "resources": list(scope.resources),
+            "expected_countries": list(settings.expected.countries),
+        }
+        self._mount_known(findings)
+
+    def row(self, question: questions.Question, values: Sequence[str]) -> dict[str, Any]:
+        for table in self._tables(question.sql):
+            self._take(table)
+        return self._engine.query(question.sql, {**self.parameters, "values": list(values)})[0]
+
+    def shown(self, sql: str) -> str:
+        """The query as it can be run again against the lake: its slices as WITH clauses."""
+        slices = [f"{name} AS ({self._select(name)})" for name in self._tables(sql)]
+        body = sql.strip()
+        if not slices:
+            return body
+        return "WITH " + ",\n".join(slices) + (",\n" + body[5:] if body.startswith("WITH ") else "\n" + body)
+
+    def used(self, sql: str, values: Sequence[str]) -> dict[str, Any]:
+        """The parameters that `shown(sql)` mentions."""
+        text = self.shown(sql)
+        return {k: v for k, v in {**self.parameters, "values": list(values)}.items() if re.search(rf"\${k}\b", text)}
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a query of the investigation's own over the slices."""
+        for table in self._tables(sql):
+            self._take(table)
+        return self._engine.query(sql, self.parameters)
+
+    def _tables(self, sql: str) -> list[str]:
+        known = questions.tables().tables
+        return [name for name in known if re.search(rf"\b(?:FROM|JOIN)\s+{name}\b", sql)]
+
+    def _select(self, name: str) -> str:
+        spec = questions.tables()
+        table = spec.tables[name]
+        extra = f", {table.extra}" if table.extra else ""
+        return f"SELECT {spec.columns}{extra} FROM {table.from_}"
+
+    def _take(self, name: str) -> None:
+        if name not in self._ready:
+            self._engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {self._select(name)}", self.parameters)
+            self._ready.add(name)
+
+    def _mount_known(self, findings: Sequence[Finding]) -> None:
+        """What the settings and the earlier findings say, as tables."""
+        mine = set(self.scope.event_uids)
+        others = [f for f in findings if not mine.issuperset(f.event_uids) and not mine.issubset(f.event_uids)]
+        _values(self._engine, "other_findings", others, {
+            "uid": "VARCHAR", "title": "VARCHAR", "principal_uid": "VARCHAR", "first_seen_time": "BIGINT", "event_uids": "VARCHAR[]",
+        })
+        _values(self._engine, "lookups", self.settings.lookups, {
+            "value": "VARCHAR", "provider": "VARCHAR", "verdict": "VARCHAR", "asked": "VARCHAR",
+        })
+        _values(self._engine, "changes", [_Dated.of(change) for change in self.settings.changes], {
+            "reason": "VARCHAR", "principal": "VARCHAR", "operations": "VARCHAR[]", "since": "BIGINT", "until": "BIGINT",
+        })
+
+
+class _Dated(msgspec.Struct, frozen=True):
+    """An approved change with its times in epoch ms."""
+
+    reason: str
+    principal: str
+    operations: tuple[str, ...]
+    since: int
+    until: int
+
+    @classmethod
+    def of(cls, change: Any) -> _Dated:
+        since, until = times.interval(change.since).start, times.interval(change.until).end - 1
+        return cls(change.reason, change.principal, change.operations, since, until)
+
+
+def _values(engine: DuckDB, table: str, rows: Sequence[Any], columns: Mapping[str, str]) -> None:
+    ddl = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({ddl})")
+    for row in rows:
+        cells = ", ".join(_cell(getattr(row, name)) for name in columns)
+        engine.execute(f"INSERT INTO {table} VALUES ({cells})")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(dialect.literal(v) for v in value) + "]"
+    return dialect.literal(value)

@@ -1,0 +1,77 @@
+"""Verdict and answers → what to do (packs/recommendations.yml)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+
+from trailhound import catalog
+from trailhound.investigation import sentences
+from trailhound.investigation.evidence import Evidence
+from trailhound.model import Answer, Conclusion, Disposition, Recommendation
+
+
+class _When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    dispositions: tuple[Disposition, ...]
+    user_types: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    answers: dict[str, tuple[str, ...]] = {}
+
+
+class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    id: str
+    playbook: str
+    urgency: Literal["now", "today", "this week"]
+    when: _When
+    action: str
+    why: tuple[str, ...]
+    breaks: str = ""
+
+
+def recommend(verdict: Conclusion, answers: Sequence[Answer], evidence: Evidence) -> tuple[Recommendation, ...]:
+    given = {a.question: a for a in answers if a.step == 3}
+    facts = _facts(given, evidence)
+    return tuple(_make(spec, given, facts) for spec in _specs() if _holds(spec.when, verdict, given, evidence))
+
+
+def _holds(when: _When, verdict: Conclusion, given: Mapping[str, Answer], evidence: Evidence) -> bool:
+    return (
+        verdict.disposition in when.dispositions
+        and (not when.user_types or evidence.scope.user_type in when.user_types)
+        and (not when.operations or any(op in when.operations for op in evidence.scope.operations))
+        and all(q in given and given[q].verdict in verdicts for q, verdicts in when.answers.items())
+    )
+
+
+def _make(spec: _Spec, given: Mapping[str, Answer], facts: Mapping[str, Any]) -> Recommendation:
+    why = [given[q] for q in spec.why if q in given]
+    cited = tuple(dict.fromkeys(uid for answer in why for uid in answer.evidence[:5]))
+    return Recommendation(
+        action=sentences.render(spec.action, facts),
+        why=tuple(answer.uid for answer in why),
+        evidence=cited or facts["event_uids"],
+        playbook=spec.playbook,
+        breaks=(sentences.render(spec.breaks, facts),) if spec.breaks else (),
+        urgency=spec.urgency,
+    )
+
+
+def _facts(given: Mapping[str, Answer], evidence: Evidence) -> dict[str, Any]:
+    def fact(question: str, name: str) -> Any:
+        return given[question].facts.get(name) if question in given else None
+
+    scope = evidence.scope
+    return {
+        "principal": scope.principal, "person": evidence.settings.person(scope.principal), "event_uids": scope.event_uids[:5],
+        "services": fact("user.access", "services"), "made": fact("instance.backups", "made"),
+        "last_backup": fact("instance.backups", "last"), "buckets": list(scope.of("bucket")),
+        "outflow": fact("bucket.read", "bytes") or 0, "ways_in": fact("user.persistence", "names"),
+    }
+
+
+@cache
+def _specs() -> tuple[_Spec, ...]:
+    return catalog.load(catalog.PACKS / "recommendations.yml", tuple[_Spec, ...])

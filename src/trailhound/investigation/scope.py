@@ -1,0 +1,166 @@
+"""What an investigation is about: the events, and the artifacts gathered from them (steps 1 and 2)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from trailhound import catalog
+from trailhound.engines.duckdb import DuckDB
+from trailhound.errors import RequestError
+from trailhound.model import Finding, Observable
+
+DAY = 86_400_000
+LOOK_BACK = 90 * DAY
+LOOK_AHEAD = 2 * DAY
+MOST_PER_KIND = 200  # artifacts of one kind; more are counted, not asked about
+
+_FACTS = """
+SELECT metadata.uid AS uid, time, api.operation AS operation, principal_uid, cloud.account.uid AS account,
+  cloud.region AS region, src_endpoint.ip AS ip, http_request.user_agent AS agent,
+  nullif(actor.user.credential_uid, '') AS access_key, actor.user.type AS user_type, resources
+FROM events WHERE event_day BETWEEN $first_day AND $last_day AND {where} ORDER BY time, uid LIMIT 100000
+"""
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """The subject's events and what they name. Times in epoch ms."""
+
+    event_uids: tuple[str, ...]
+    at: int  # the first of them
+    to: int  # the last of them
+    principal: str
+    account: str
+    user_type: str
+    operations: tuple[str, ...]
+    values: dict[str, tuple[str, ...]]  # artifacts by kind, the most frequent first
+    counts: dict[str, dict[str, int]]  # how many of the subject's events name each
+
+    def of(self, kind: str) -> tuple[str, ...]:
+        return self.values.get(kind, ())
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Uids of all that the events happened to."""
+        kinds = set(resource_kinds().values()) | {"resource"}
+        return tuple(v for kind in sorted(kinds) for v in self.of(kind) if v != self.principal)
+
+
+@cache
+def resource_kinds() -> dict[str, str]:
+    (kinds,) = catalog.documents(catalog.PACKS / "kinds.yml")
+    return kinds
+
+
+def day(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def of_finding(engine: DuckDB, finding: Finding) -> Scope:
+    """The scope of a finding: exactly its events. Its own principal and account are the actor's."""
+    rows = _fetch(
+        engine,
+        "list_contains($uids, metadata.uid)",
+        {"uids": list(finding.event_uids)},
+        finding.first_seen_time,
+        finding.last_seen_time,
+    )
+    if not rows:
+        raise RequestError(
+            "the finding's events are not in the lake",
+            where=finding.uid,
+            causes=("the lake was rebuilt from other logs since the finding was made",),
+            next_step="run `trailhound detect --all` again",
+        )
+    wanted = {r.uid for r in finding.resources}
+    return _scope(rows, principal=finding.principal_uid, account=finding.account_uid, wanted=wanted)
+
+
+def of_observable(engine: DuckDB, observable: Observable, since: int, until: int) -> Scope:
+    """The scope of anything one can ask about: all events in the window that name it."""
+    rows = _fetch(engine, condition(observable.kind), {"value": observable.value}, since, until)
+    if not rows:
+        raise RequestError(
+            f"no event between {day(since)} and {day(until)} names {observable.kind} {observable.value}",
+            causes=("another spelling (principals are ARNs without path)", "another time", "the log is not ingested"),
+            next_step="`trailhound search` finds where a value occurs; `--at` and `--window` move the window",
+        )
+    return _scope(rows)
+
+
+def latest(engine: DuckDB, observable: Observable) -> int | None:
+    """When an observable was last seen, epoch ms."""
+    sql = f"SELECT max(time) AS latest FROM events WHERE {condition(observable.kind)}"
+    return engine.query(sql, {"value": observable.value})[0]["latest"]
+
+
+def condition(kind: str) -> str:
+    """SQL over `events` that holds where the observable `$value` of this kind occurs."""
+    by_column = {
+        "user": "(principal_uid = $value OR principal_uid LIKE '%/' || $value)",
+        "ip_address": "src_endpoint.ip = $value",
+        "account": "cloud.account.uid = $value",
+        "region": "cloud.region = $value",
+        "operation": "api.operation = $value",
+        "access_key": "(actor.user.credential_uid = $value OR session.credential_uid = $value)",
+        "user_agent": "http_request.user_agent = $value",
+        "event": "metadata.uid = $value",
+    }
+    known = {*by_column, *resource_kinds().values(), "resource"}
+    if kind not in known:
+        raise RequestError(f"there is no kind of observable called {kind!r}", causes=(f"known are {', '.join(sorted(known))}",))
+    return by_column.get(kind, "len(list_filter(resources, lambda r: r.uid = $value OR r.name = $value)) > 0")
+
+
+def parse(text: str) -> Observable:
+    """`KIND=VALUE`."""
+    kind, equals, value = text.partition("=")
+    if not equals or not value.strip():
+        raise RequestError(
+            f"{text!r} does not name an observable", next_step="write KIND=VALUE, as in ip_address=180.163.251.231"
+        )
+    return Observable(kind=kind.strip(), value=value.strip())
+
+
+def _fetch(engine: DuckDB, where: str, params: dict[str, Any], since: int, until: int) -> list[dict[str, Any]]:
+    window = {"first_day": day(since), "last_day": day(until), "since": since, "until": until}
+    return engine.query(_FACTS.format(where=f"time BETWEEN $since AND $until AND {where}"), {**params, **window})
+
+
+def _scope(rows: Sequence[dict[str, Any]], *, principal: str = "", account: str = "", wanted: Iterable[str] = ()) -> Scope:
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        for kind, value in _named(row, set(wanted)):
+            counts.setdefault(kind, Counter())[value] += 1
+    # Most frequent first, then by name: never by the order in which rows happen to arrive.
+    values = {k: tuple(v for v, _ in sorted(c.items(), key=lambda i: (-i[1], i[0]))[:MOST_PER_KIND]) for k, c in counts.items()}
+    return Scope(
+        event_uids=tuple(row["uid"] for row in rows),
+        at=rows[0]["time"],
+        to=rows[-1]["time"],
+        principal=principal or values["user"][0],
+        account=account or next(iter(values.get("account", ())), ""),
+        user_type=rows[0]["user_type"] or "",
+        operations=tuple(sorted(counts["operation"])),
+        values=values,
+        counts={kind: dict(sorted(c.items())) for kind, c in sorted(counts.items())},
+    )
+
+
+def _named(row: dict[str, Any], wanted: set[str]) -> Iterable[tuple[str, str]]:
+    """Each artifact of one event, once."""
+    plain = {
+        "user": row["principal_uid"], "operation": row["operation"], "account": row["account"], "region": row["region"],
+        "ip_address": row["ip"], "user_agent": row["agent"], "access_key": row["access_key"],
+    }
+    named = {(kind, value) for kind, value in plain.items() if value}
+    for resource in row["resources"] or ():
+        # A finding says which resources it counted; the others in its calls are not what it is about.
+        if resource["uid"] and (not wanted or resource["uid"] in wanted):
+            named.add((resource_kinds().get(resource["type"] or "", "resource"), resource["uid"]))
+    return sorted(named)

@@ -1,0 +1,348 @@
+"""What an event happened to: every resource named by its `resources`, its request, its response, or its denial.
+
+Where calls name resources, and by which one form each type is known, is data: `vocab/resources.tsv`
+and `vocab/resource_types.tsv`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import translate
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from trailhound.ocsf.record import ABSENT, scalar
+from trailhound.vocab import tsv
+from trailhound.vocab.aws import MASKS, Arn, is_mask, parse_arn, service_of, undated
+
+_OBJECT = "AWS::S3::Object"
+_MAX_DEPTH = 12  # of the levels looked into for a key; AWS's own parameters have at most about eight
+_MAX_LENGTH = 2048  # longer values are no names: an S3 key has at most 1024 bytes, an ARN 2048
+_DENIED_KINDS = {
+    "user": "AWS::IAM::User",
+    "role": "AWS::IAM::Role",
+    "group": "AWS::IAM::Group",
+    "policy": "AWS::IAM::Policy",
+    "instance profile": "AWS::IAM::InstanceProfile",
+}
+
+
+class Resource(NamedTuple):
+    """Members as in `schema.RESOURCE_FIELDS`."""
+
+    uid: str
+    name: str
+    type: str
+    account_uid: str | None
+
+
+class _Form(NamedTuple):
+    """A row of resource_types.tsv."""
+
+    type: str
+    service: str
+    pattern: re.Pattern[str] | None
+    form: str
+    word: str  # the first part of the pattern: "user" of `user/...`
+    id_prefix: str
+
+
+class _Plan(NamedTuple):
+    """Where to look in one JSON object; `last`: only if nothing of that type has been named."""
+
+    members: list[tuple[str, str, bool]]  # (key, type, last): a member of the object itself
+    joined: list[tuple[tuple[str, ...], str, bool]]  # members whose values are joined by "/"
+    paths: list[tuple[tuple[str, ...], str, bool]]
+    anywhere: dict[str, tuple[str, bool]]  # key → (type, last)
+
+
+class Plan(NamedTuple):
+    """Where the calls of one operation name resources; `None`: not in that part."""
+
+    request: _Plan | None
+    response: _Plan | None
+    implied: tuple[tuple[str, str, bool], ...]  # ("caller" or "account", type, last)
+
+
+class _Listed(Struct, gc=False):
+    """An element of the record's own `resources`."""
+
+    arn: str | None = field(name="ARN", default=None)
+    arn_prefix: str | None = field(name="ARNPrefix", default=None)
+    account_id: str | None = field(name="accountId", default=None)
+    type: str | None = None
+
+
+_Named = tuple[str, str, bool, str | None]  # value, type, only if nothing of that type has been named, owner account
+
+_listed = msgspec.json.Decoder(list[_Listed]).decode
+_members = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+
+
+@lru_cache(8192)
+def plan(event_source: str | None, operation: str) -> Plan | None:
+    """Where to look for resources in calls of this operation; None when the table says nothing of them."""
+    call = f"{service_of(event_source)} {undated(operation)}"
+    request, response = _Plan([], [], [], {}), _Plan([], [], [], {})
+    implied = []
+    for pattern, path, kind, last in _rows():
+        if not pattern.match(call):
+            continue
+        part, _, rest = path.partition(".")
+        if not rest:
+            implied.append((part, kind, last))
+            continue
+        into = request if part == "request" else response
+        if rest.startswith("."):
+            key = rest[1:]
+            into.anywhere.update({key: (kind, last), key[0].upper() + key[1:]: (kind, last)})
+        elif "/" in rest:
+            into.joined.append((tuple(rest.split("/")), kind, last))
+        elif "." in rest:
+            into.paths.append((tuple(rest.split(".")), kind, last))
+        else:
+            into.members.append((rest, kind, last))
+    found = Plan(request if any(request) else None, response if any(response) else None, tuple(implied))
+    return found if any(found) else None
+
+
+@cache
+def _rows() -> tuple[tuple[re.Pattern[str], str, str, bool], ...]:
+    return tuple(
+        (re.compile("|".join(translate(f"{service} {one}") for one in operation.split("|"))), path, kind, when == "else")
+        for service, operation, path, kind, when in tsv.rows("resources")
+    )
+
+
+def extract(
+    where: Plan | None,
+    request: Any,
+    response: Any,
+    listed: Raw,
+    denial: str | None,
+    account: str,
+    partition: str,
+    principal: str,
+) -> tuple[Resource, ...]:
+    """All resources of one event, each once, in the order they are named.
+
+    `request` and `response` are parsed JSON; `denial` is the error message of a denied call, which
+    often names the target where the parameters are withheld. `account` received the event.
+    """
+    named: list[_Named] = [] if listed is ABSENT else _read_listed(listed)
+    if where is not None:
+        if where.request is not None and isinstance(request, dict):
+            _look(where.request, request, named)
+        if where.response is not None and isinstance(response, dict):
+            _look(where.response, response, named)
+        for source, kind, last in where.implied:
+            if source == "account":
+                named.append((account, kind, last, None))
+            elif ":user/" in principal:
+                named.append((principal, kind, last, None))
+    if denial:
+        _look_into_denial(denial, named)
+    found: dict[tuple[str, str], Resource] = {}
+    late = []
+    for value, kind, last, owner in named:
+        if last:
+            late.append((value, kind))
+            continue
+        resource = _object(value, owner) if kind == _OBJECT else identify(value, kind, account, partition, owner)
+        if resource is not None:
+            found.setdefault((resource.type, resource.uid), resource)
+    for value, kind in late:
+        if all(kind != named_kind for named_kind, _ in found):
+            resource = identify(value, kind, account, partition, None)
+            if resource is not None:
+                found[kind, resource.uid] = resource
+    return tuple(found.values()) if len(found) < 2 else _without_repeats(found)
+
+
+def _without_repeats(found: dict[tuple[str, str], Resource]) -> tuple[Resource, ...]:
+    """Leave out a bare name when the same event has the ARN of it as well."""
+    known = {(one.type, one.name) for one in found.values() if one.uid[:4] == "arn:"}
+    if not known:
+        return tuple(found.values())
+    return tuple([one for key, one in found.items() if key not in known])
+
+
+def _read_listed(listed: Raw) -> list[_Named]:
+    text = bytes(listed)
+    if len(text) <= len("null"):
+        return []
+    try:
+        items = _listed(text)
+    except (msgspec.DecodeError, RecursionError):
+        items = _read_listed_leniently(text)
+    named: list[_Named] = []
+    for item in items:
+        if item.arn:
+            named.append((item.arn, item.type or "", False, item.account_id))
+        elif item.arn_prefix and (arn := parse_arn(item.arn_prefix)) and arn.service == "s3":
+            # The listing of a prefix acts on the bucket; the prefix is no object.
+            named.append((arn.resource.partition("/")[0], "AWS::S3::Bucket", False, item.account_id))
+    return named
+
+
+def _read_listed_leniently(text: bytes) -> list[_Listed]:
+    try:
+        items = _members(text)
+    except (msgspec.DecodeError, RecursionError):
+        return []
+    get = {key: [scalar(item[key]) if key in item else None for item in items] for key in ("ARN", "accountId", "type")}
+    return [_Listed(arn, None, account, kind) for arn, account, kind in zip(*get.values(), strict=True)]
+
+
+def _look(where: _Plan, inside: dict[str, Any], named: list[_Named]) -> None:
+    for key, kind, last in where.members:
+        value = inside.get(key)
+        if isinstance(value, str):
+            named.append((value, kind, last, None))
+        elif value is not None:
+            named.extend((text, kind, last, None) for text in _strings(value, _MAX_DEPTH))
+    for keys, kind, last in where.joined:
+        parts = [inside.get(key) for key in keys]
+        if all(isinstance(part, str) and part for part in parts):
+            named.append(("/".join(parts), kind, last, None))
+    for path, kind, last in where.paths:
+        named.extend((text, kind, last, None) for text in _at(inside, path))
+    if where.anywhere:
+        for value, (kind, last) in _anywhere(inside, where.anywhere, _MAX_DEPTH):
+            named.append((value, kind, last, None))
+
+
+def _at(node: Any, path: tuple[str, ...]) -> Iterator[str]:
+    """Strings at a path; lists on the way are walked through."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _at(item, path)
+    elif not path:
+        yield from _strings(node, _MAX_DEPTH)
+    elif isinstance(node, dict):
+        yield from _at(node.get(path[0]), path[1:])
+
+
+def _anywhere(
+    node: Any, keys: dict[str, tuple[str, bool]], depth: int
+) -> Iterator[tuple[str, tuple[str, bool]]]:
+    if not depth:
+        return
+    if isinstance(node, dict):
+        for key, value in node.items():
+            meant = keys.get(key)
+            if meant is not None:
+                for text in _strings(value, depth):
+                    yield text, meant
+            elif isinstance(value, dict | list):
+                yield from _anywhere(value, keys, depth - 1)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _anywhere(item, keys, depth - 1)
+
+
+def _strings(value: Any, depth: int) -> Iterator[str]:
+    """EC2 wraps a value as {"content": "fl-1", "tag": 1}, or in a list of such."""
+    if isinstance(value, str):
+        yield value
+    elif depth and isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item, depth - 1)
+
+
+def _look_into_denial(message: str, named: list[_Named]) -> None:
+    """ "... is not authorized to perform: iam:CreateUser on resource: user alice because no ..." """
+    _, _, rest = message.partition(" on resource: ")
+    target = rest.partition(" because ")[0].partition(" with an explicit deny")[0].rstrip(".")
+    if not target:
+        return
+    for word, kind in _DENIED_KINDS.items():
+        if target.startswith(f"{word} "):
+            named.append((target.removeprefix(f"{word} ").split(" version ")[0], kind, False, None))
+            return
+    # A wildcard, or an ARN that ends in its separator, names a kind of thing and not a thing.
+    if " " not in target and not target.endswith(("/", ":")):
+        named.append((target, "", False, None))
+
+
+def _object(value: str, owner: str | None) -> Resource | None:
+    """Keys of objects do not repeat: remembering them, as `identify` does, would push out what does."""
+    key = value.partition(":s3:::")[2] if value[:4] == "arn:" else value.lstrip("/")
+    bucket, _, rest = key.partition("/")
+    if not bucket or not rest or len(key) > _MAX_LENGTH or rest in MASKS:
+        return None
+    return Resource(key, key, _OBJECT, owner)
+
+
+@lru_cache(16_384)
+def identify(value: str, kind: str, account: str, partition: str, owner: str | None) -> Resource | None:
+    """The one form by which a resource is known; None when `value` is no name (blank, masked, a wildcard).
+
+    `account` and `partition` are those of the event, for names that IAM knows only within them.
+    """
+    value = value.strip()
+    if not value or len(value) > _MAX_LENGTH or value == "*" or is_mask(value):
+        return None
+    if value[:6].lower() == "arn%3a":
+        value = unquote(value)
+    arn = parse_arn(value)
+    if arn is not None:
+        return _from_arn(value, arn, kind, owner)
+    form = _forms().by_type.get(kind) if kind else _by_id(value)
+    kind = kind or (form.type if form else "")
+    if kind == "AWS::Organizations::Account":
+        return Resource(value, value, kind, value)
+    if form is not None and form.form == "iam" and account:
+        return Resource(_iam_arn(form, partition, account, value), value, kind, account)
+    return Resource(value, value, kind, owner)
+
+
+def _from_arn(value: str, arn: Arn, kind: str, owner: str | None) -> Resource | None:
+    account = owner or arn.account or None
+    for form in _forms().by_service.get(arn.service, ()):
+        match = form.pattern.match(arn.resource) if form.pattern else None
+        if match is None:
+            continue
+        if form.form == "id":
+            uid = match[1]
+        elif form.form == "iam":
+            uid = _iam_arn(_forms().by_type[form.type], arn.partition, arn.account, match[1])
+        else:
+            uid = value[: len(value) - len(arn.resource)] + match[0]
+        return None if "*" in uid and form.type != _OBJECT else Resource(uid, match[1], form.type, account)
+    return None if "*" in value else Resource(value, re.split("[/:]", value)[-1] or value, kind, account)
+
+
+def _iam_arn(form: _Form, partition: str, account: str, name: str) -> str:
+    return f"arn:{partition}:iam::{account}:{form.word}/{name}"
+
+
+class _Forms(NamedTuple):
+    by_type: dict[str, _Form]
+    by_service: dict[str, tuple[_Form, ...]]
+    by_id_prefix: dict[str, _Form]
+
+
+@cache
+def _forms() -> _Forms:
+    forms = [
+        _Form(kind, service, re.compile(pattern) if pattern else None, form, pattern.partition("/")[0], id_prefix)
+        for kind, service, pattern, form, id_prefix in tsv.rows("resource_types")
+    ]
+    by_type: dict[str, _Form] = {}
+    by_service: dict[str, tuple[_Form, ...]] = {}
+    for form in forms:
+        by_type.setdefault(form.type, form)
+        by_service[form.service] = (*by_service.get(form.service, ()), form)
+    return _Forms(by_type, by_service, {form.id_prefix: form for form in forms if form.id_prefix})
+
+
+def _by_id(value: str) -> _Form | None:
+    """`vol-0abc` → the form of volumes."""
+    prefix, _, _ = value.rpartition("-")
+    return _forms().by_id_prefix.get(f"{prefix}-")

@@ -1,0 +1,60 @@
+"""Delivery of records to the bucket: files of about five minutes, late and unordered, as CloudTrail writes them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from random import Random
+
+import deflate
+
+from trailhound.simulation.actors import Event
+from trailhound.simulation.template import iso
+
+_EVERY = 300  # seconds between deliveries
+_SOONEST, _LATEST = 60, 780  # seconds from an event to its delivery; about five minutes on average
+_LEVEL = 1  # of compression: three times as fast as the default, a tenth larger
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+class Delivery:
+    """Holds records back until their file is due. The same records in the same order give the same bytes."""
+
+    def __init__(self, root: Path, account: str, seed: int, blind: tuple[int, int] | None = None) -> None:
+        self._root, self._account, self._blind = root, account, blind
+        self._rng = Random(f"{seed}/delivery")
+        self._due: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+        self._folders: set[str] = set()
+        self.events = self.files = self.bytes = 0  # bytes: of JSON, before compression
+
+    def add(self, event: Event) -> bool:
+        """Take a record; False when the trail was not recording."""
+        if self._blind and self._blind[0] < event.time < self._blind[1]:
+            return False
+        late = self._rng.random()
+        due = event.time + _SOONEST + int((_LATEST - _SOONEST) * late * late)
+        self._due[due // _EVERY + 1, event.region].append(event.text)
+        return True
+
+    def flush(self, until: int | None = None) -> None:
+        """Write the files that are due before `until` (epoch seconds), or all."""
+        ready = sorted(key for key in self._due if until is None or key[0] * _EVERY < until)
+        for slot, region in ready:
+            self._write(slot * _EVERY, region, self._due.pop((slot, region)))
+
+    def _write(self, due: int, region: str, records: list[str]) -> None:
+        self._rng.shuffle(records)
+        text = ('{"Records":[' + ",".join(records) + "]}").encode()
+        stamp = iso(due)
+        suffix = "".join(self._rng.choices(_LETTERS, k=16))
+        name = f"{self._account}_CloudTrail_{region}_{stamp[:16].replace('-', '').replace(':', '')}Z_{suffix}.json.gz"
+        folder = f"{self._root}/AWSLogs/{self._account}/CloudTrail/{region}/{stamp[:10].replace('-', '/')}"
+        if folder not in self._folders:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
+        # libdeflate is bundled with its package and writes no time into the header: the same bytes everywhere
+        with open(f"{folder}/{name}", "wb") as file:
+            file.write(deflate.gzip_compress(text, _LEVEL))
+        self.events += len(records)
+        self.files += 1
+        self.bytes += len(text)

@@ -1,0 +1,69 @@
+"""The quiet account: plausible, and innocent."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime
+
+import iptocc
+
+# what the attacks of the other stories are made of; here only machines may do the like
+ATTACKS = {
+    "TerminateInstances", "StopLogging", "StartLogging", "PutBucketPolicy", "PutBucketPublicAccessBlock",
+    "CreateUser", "CreateAccessKey", "CreatePolicy", "AttachUserPolicy",
+}  # fmt: skip
+
+
+def test_no_person_does_what_attackers_do(quiet) -> None:
+    done = {record["eventName"] for record in quiet.records if record["userIdentity"].get("type") != "AssumedRole"}
+    assert not done & ATTACKS
+    by_machines = {record["userIdentity"].get("invokedBy") for record in quiet.records if record["eventName"] in ATTACKS}
+    assert by_machines == {"autoscaling.amazonaws.com"}
+
+
+def test_instances_come_and_go_by_autoscaling(quiet) -> None:
+    launched, retired = set(), set()
+    for record in sorted(quiet.records, key=lambda record: record["eventTime"]):
+        if record["eventName"] in {"RunInstances", "TerminateInstances"}:
+            ids = {item["instanceId"] for item in record["responseElements"]["instancesSet"]["items"]}
+            assert not ids & retired
+            (launched if record["eventName"] == "RunInstances" else retired).update(ids)
+    assert launched & retired
+    assert launched - retired
+
+
+def test_services_and_machines_dominate(quiet) -> None:
+    people = [r for r in quiet.records if r["userIdentity"].get("type") == "IAMUser"]
+    assert 0.02 < len(people) / len(quiet.records) < 0.15
+    callers = Counter(r["userIdentity"].get("type") for r in quiet.records if r["eventName"] == "AssumeRole")
+    assert callers["AWSService"] > 3 * callers["IAMUser"]
+    assert callers["AWSAccount"]
+
+
+def test_people_work_in_their_hours_on_weekdays_from_home(quiet) -> None:
+    people = {name: actor for name, actor in quiet.truth["actors"].items() if actor["place"]}
+    allowed = defaultdict(set)
+    for actor in people.values():
+        assert {iptocc.country_code(address) for address in actor["addresses"]} == {actor["country"]}
+        allowed[actor["principal_uid"].rsplit("/", 1)[-1]] |= {(a, *actor["hours"]) for a in actor["addresses"]}
+    seen = set()
+    for user, places in allowed.items():
+        for record in quiet.by(user):
+            when = datetime.fromisoformat(record["eventTime"])
+            hours = [(low, high) for address, low, high in places if address == record["sourceIPAddress"]]
+            assert any(low <= when.hour < high for low, high in hours)
+            assert when.weekday() < 5
+            seen.add(user)
+    assert len(seen) == len(allowed) == 4
+
+
+def test_people_sign_in_with_a_second_factor(quiet) -> None:
+    signed_in = [r for r in quiet.records if r["eventName"] == "ConsoleLogin"]
+    assert len(signed_in) >= 15
+    assert {r["additionalEventData"]["MFAUsed"] for r in signed_in} == {"Yes"}
+
+
+def test_records_are_about_as_large_as_real_ones(quiet) -> None:
+    counts = quiet.truth["counts"]
+    assert 1200 < counts["bytes"] / counts["events"] < 1700
+    assert len({(r["eventSource"], r["eventName"]) for r in quiet.records}) > 60
