@@ -18,7 +18,17 @@ from trailhound.errors import CatalogError
 
 PACKS = Path(__file__).parent / "packs"
 Spec = TypeVar("Spec")
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Booleans as in YAML 1.2: `yes` and `no` are words, and answers, and Norway stays a country."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 def files(pack: str, *, suffixes: tuple[str, ...] = (".yml", ".yaml")) -> list[Path]:

@@ -46,7 +46,7 @@ class Person(_Section):
     place: str = ""  # where this person works from, in words: "Florida"
 
 
-class Change(_Section):
+class Change(_Section, kw_only=True):
     """An approved change: who may do what, and when. Times as RFC 3339."""
 
     reason: str

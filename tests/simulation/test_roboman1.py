@@ -99,7 +99,9 @@ def test_every_instance_has_an_image_and_a_snapshot_to_start_again_from(roboman1
 
 
 def test_others_terminate_other_instances_now_and_then(roboman1) -> None:
-    people = [r for r in roboman1.records if r["eventName"] == "TerminateInstances" and r["sourceIPAddress"] != INTRUDER]
+    people = [
+        r for r in roboman1.records if r["eventName"] == "TerminateInstances" and r["sourceIPAddress"] != INTRUDER
+    ]
     callers = {r["userIdentity"].get("userName") or r["userIdentity"]["invokedBy"] for r in people}
     assert callers == {"dana.ortiz", "autoscaling.amazonaws.com"}
     days = Counter(r["eventTime"][:10] for r in people for _ in instances(r))

@@ -26,7 +26,7 @@ def seconds(earlier: dict, later: dict) -> float:
 
 
 def test_there_are_eight_stories_with_a_line_each() -> None:
-    assert STORIES == sorted(STORIES)
+    assert sorted(STORIES) == STORIES
     assert set(STORIES) == {
         "approved_termination", "policy_attached", "quiet", "roboman1", "s3_exfiltration", "sdk_overwritten",
         "stolen_key", "trail_stopped",
@@ -67,9 +67,7 @@ def test_the_benign_twin_replaces_what_it_terminates_every_week(told: Callable) 
     history = told("approved_termination", events=2500)
     last = history.phase("terminate")
     ended = [item["instanceId"] for r in last for item in r["requestParameters"]["instancesSet"]["items"]]
-    launched = [
-        r for r in history.records if r["eventName"] == "RunInstances" and "Terraform" in r["userAgent"]
-    ]
+    launched = [r for r in history.records if r["eventName"] == "RunInstances" and "Terraform" in r["userAgent"]]
     by_count = {r["eventTime"][:10]: len(r["responseElements"]["instancesSet"]["items"]) for r in launched}
     assert len(set(ended)) == 24
     assert set(by_count.values()) == {24}

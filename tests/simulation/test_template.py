@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
@@ -29,7 +30,9 @@ def test_any_text_survives_as_a_constant_and_as_a_draw(constant: str, drawn: str
     assert json.loads(made.render(moment())) == {"a": f"<{constant}>", "b": f"[{drawn}]"}
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | plain, lambda x: st.lists(x, max_size=3)))
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | plain, lambda x: st.lists(x, max_size=3))
+)
 def test_a_value_of_any_type_keeps_its_type(value: object) -> None:
     made = template({"a": "$$value"}, {"value": value}, {})
     assert json.loads(made.render(moment())) == {"a": value}
@@ -73,6 +76,4 @@ def test_instances_retire_in_the_order_in_which_they_were_launched() -> None:
 
 @given(st.integers(0, 4102444800))
 def test_times_are_written_as_the_standard_library_writes_them(seconds: int) -> None:
-    from datetime import UTC, datetime
-
     assert iso(seconds) == datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

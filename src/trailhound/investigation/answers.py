@@ -20,7 +20,7 @@ from trailhound.model import Answer, Gap, Observable, Verdict
 
 MOST_EVIDENCE = 50
 MOST_LISTED = 50
-_CONTROL = {"answer", "because", "how_to_get", "evidence", "since"}
+_CONTROL = {"answer", "because", "how_to_get", "evidence"}
 
 
 def ask(question: Question, evidence: Evidence, *, step: int = 3, uid: str = "") -> Answer:

@@ -6,13 +6,13 @@ DuckDB and delta-rs read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
 import arro3.core as ac
 
-from trailhound.ocsf.schema import COLUMNS, RESOURCE_FIELDS
+from trailhound.ocsf.schema import COLUMNS, RESOURCE_FIELDS, Column
 
 _PRIMITIVE = {
     "string": ac.DataType.string(),
@@ -31,28 +31,35 @@ def events_table(columns: Mapping[str, Sequence[Any]]) -> ac.Table:
     `resources` values are sequences of (uid, name, type, account_uid) tuples, `flags` values sequences
     of strings; both may be empty. `time_dt` is taken from `time` and need not be given.
     """
-    tree: dict[str, Any] = {}
-    for column in COLUMNS:
-        values = columns["time" if column.path == "time_dt" else column.path]
-        *parents, leaf = column.path.split(".")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[leaf] = _array(column.type, values)
-    fields, arrays = _nest(tree)
-    return ac.Table.from_arrays(arrays, schema=ac.Schema(fields))
+    return table(COLUMNS, {**columns, "time_dt": columns["time"]})
+
+
+def table(declared: Sequence[Column], values: Mapping[str, Sequence[Any]]) -> ac.Table:
+    """`path → values` as the nested table that `declared` describes."""
+    return _table(_tree(declared, lambda column: _array(column.type, values[column.path])))
 
 
 def events_ddl() -> str:
     """DuckDB column list of the same shape, for a lake that holds nothing yet."""
+    return ddl(COLUMNS)
+
+
+def ddl(declared: Sequence[Column]) -> str:
+    """DuckDB column list of the table that `declared` describes."""
+    tree = _tree(declared, lambda column: _DUCKDB[column.type])
+    return ", ".join(f'"{name}" {_ddl(kind)}' for name, kind in tree.items())
+
+
+def _tree(declared: Sequence[Column], leaf: Callable[[Column], Any]) -> dict[str, Any]:
+    """Columns by the parts of their paths: `a.b` → {"a": {"b": leaf}}."""
     tree: dict[str, Any] = {}
-    for column in COLUMNS:
-        *parents, leaf = column.path.split(".")
+    for column in declared:
+        *parents, name = column.path.split(".")
         node = tree
         for parent in parents:
             node = node.setdefault(parent, {})
-        node[leaf] = _DUCKDB[column.type]
-    return ", ".join(f'"{name}" {_ddl(kind)}' for name, kind in tree.items())
+        node[name] = leaf(column)
+    return tree
 
 
 def _ddl(node: Any) -> str:
@@ -77,6 +84,11 @@ def _array(kind: str, values: Sequence[Any]) -> ac.Array:
 
 def _offsets(values: Sequence[Any]) -> ac.Array:
     return ac.Array(list(accumulate((len(row) for row in values), initial=0)), type=ac.DataType.int32())
+
+
+def _table(tree: dict[str, Any]) -> ac.Table:
+    fields, arrays = _nest(tree)
+    return ac.Table.from_arrays(arrays, schema=ac.Schema(fields))
 
 
 def _nest(tree: dict[str, Any]) -> tuple[list[ac.Field], list[ac.Array]]:

@@ -16,6 +16,7 @@ from trailhound.model import Finding
 
 TEXT_LIMIT = 4_000  # characters of one value; what is cut is counted
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMES = range(10**12, 10**13)  # epoch milliseconds of the years 2001 to 2286
 _UNITS = (("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
 
 
@@ -121,8 +122,11 @@ def plain(name: str) -> str:
 
 
 def compact(value: Any) -> str:
-    """A fact or a parameter on one line: text as it is, all else as JSON."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    """A fact or a parameter on one line: text as it is, all else as JSON; what may be a time, also read as one."""
+    if isinstance(value, str):
+        return value
+    text = msgspec.json.encode(value).decode()
+    return f"{text} (as a time: {clock(value)})" if isinstance(value, int) and value in _TIMES else text
 
 
 def pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,7 @@
     calls.py     the shape of every call, from calls.yml       template.py   shape → text of a record
     estate.py    quiet days, from estate.yml and the story     plot.py       the phases of a story
     delivery.py  files in the layout of the bucket             truth.py      what is true of it all
+    simulate.py  joins them: from a story to a folder
 
 Everything comes from the story and its seed: no clock, no network, the same bytes on every machine.
 """

@@ -92,14 +92,14 @@ class Performer:
 
     def arrive(self, moment: Moment) -> None:
         """Come to the sign-in page: an address and no session yet."""
-        moment.session = Session((), "", self._address(moment, 0))
+        moment.session = Session((), "", self._address(0))
 
     def begin(self, moment: Moment, place: int = 0) -> list[Event]:
         """Put the session of that name into `moment`; the events that opened it, if it had to be opened."""
         if self.actor.session_of:
             opener = self.stage.performers[self.actor.session_of]
             events = opener.begin(moment)
-            moment.session = moment.session._replace(address=self._address(moment, place))
+            moment.session = moment.session._replace(address=self._address(place))
             return events
         session = self._live.get(place)
         if session is not None and moment.time < session.ends:
@@ -110,11 +110,12 @@ class Performer:
         return events
 
     def _open(self, moment: Moment, place: int) -> list[Event]:
+        self._opened += 1
         if self.actor.role:
             return self._assume(moment, place)
-        address = self._address(moment, place)
+        address = self._address(place)
         if self.who is None:
-            moment.session = self._outside(address)
+            moment.session = self._outside(moment, address)
         elif self.actor.console:
             moment.session = Session((), self.who.arn, address)
             events = [self.perform(_SIGN_IN, moment)]
@@ -123,18 +124,17 @@ class Performer:
         else:
             key = identity.long_term_key(self.who.account, self.who.name)
             found = identity.encode(identity.user(self.who, key))
-            moment.session = Session((found,), self.who.arn, address, key=key)
+            moment.session = Session((found,), self.who.arn, address, key=key, ends=self._end(moment))
         return []
 
     def _console(self, moment: Moment, who: Who, address: str) -> Session:
         attributes = {"creationDate": iso(moment.time), "mfaAuthenticated": "true" if self.actor.mfa else "false"}
         keys = [identity.access_key("ASIA", who.account, moment.bits(39)) for _ in range(_CONSOLE_KEYS)]
         identities = tuple(identity.encode(identity.user(who, key, attributes)) for key in keys)
-        return Session(identities, who.arn, address, began=moment.time, ends=self._end(moment))
+        return Session(identities, who.arn, address, ends=self._end(moment))
 
     def _assume(self, moment: Moment, place: int) -> list[Event]:
         assert self.who is not None
-        self._opened += 1
         name = self.session_names[place].replace("$n", str(self._opened))
         key = identity.access_key("ASIA", self.who.account, moment.bits(39))
         found = identity.assumed_role(
@@ -144,14 +144,13 @@ class Performer:
             found["invokedBy"] = self.actor.invoked_by
         opener = self._opener()
         events = opener.begin(moment)
-        address = self._address(moment, place) or moment.session.address
+        address = self._address(place) or moment.session.address
         opened = Session(
             identities=(identity.encode(found),),
             arn=identity.session_arn(self.who, name),
             address=address,
             name=name,
             key=key,
-            began=moment.time,
             ends=self._end(moment),
         )
         moment.opened = opened
@@ -184,8 +183,8 @@ class Performer:
             self.stage.performers[named] = known
         return known
 
-    def _outside(self, address: str) -> Session:
-        """Somebody who is no user or role of this account."""
+    def _outside(self, moment: Moment, address: str) -> Session:
+        """Somebody who is no user or role of this account; a stranger's next call may come from elsewhere."""
         if self.actor.service == "AWS Internal":
             found: dict[str, Any] = {"accountId": self.stage.story.account, "invokedBy": self.actor.service}
         elif self.actor.service:
@@ -194,19 +193,18 @@ class Performer:
             found = identity.other_account("ANONYMOUS_PRINCIPAL", "")
         else:
             found = identity.other_account(*self.actor.outsider.split("/", 1))
-        return Session((identity.encode(found),), "", address or self.actor.service)
+        ends = self._end(moment) if self.actor.service else moment.time
+        return Session((identity.encode(found),), "", address or self.actor.service, ends=ends)
 
     def _end(self, moment: Moment) -> int:
         return moment.time + int(self.actor.session_hours * 3600)
 
-    def _address(self, moment: Moment, place: int) -> str:
-        """An instance keeps its address; a person comes from another of theirs each time."""
+    def _address(self, place: int) -> str:
+        """An instance keeps its address; a person comes from the next of theirs each time."""
         addresses = self.actor.addresses
         if not addresses:
             return self.actor.invoked_by
-        if len(self.session_names) > 1:
-            return addresses[place % len(addresses)]
-        return addresses[int(moment.random() * len(addresses))]
+        return addresses[(place if len(self.session_names) > 1 else self._opened) % len(addresses)]
 
     def _bind(self, use: Use, region: str, about: Mapping[str, Any] | None = None) -> tuple[Template, str]:
         """The call with all that is constant for this actor written into it, and its Region."""

@@ -43,10 +43,11 @@ class Delivery:
             self._write(slot * _EVERY, region, self._due.pop((slot, region)))
 
     def _write(self, due: int, region: str, records: list[str]) -> None:
-        self._rng.shuffle(records)
+        random = self._rng.random
+        records.sort(key=lambda _: random())
         text = ('{"Records":[' + ",".join(records) + "]}").encode()
         stamp = iso(due)
-        suffix = "".join(self._rng.choices(_LETTERS, k=16))
+        suffix = "".join(_LETTERS[int(random() * len(_LETTERS))] for _ in range(16))
         name = f"{self._account}_CloudTrail_{region}_{stamp[:16].replace('-', '').replace(':', '')}Z_{suffix}.json.gz"
         folder = f"{self._root}/AWSLogs/{self._account}/CloudTrail/{region}/{stamp[:10].replace('-', '/')}"
         if folder not in self._folders:

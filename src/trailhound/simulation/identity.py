@@ -53,8 +53,7 @@ class Session(NamedTuple):
     address: str
     name: str = ""  # role session name
     key: str = ""
-    began: int = 0  # epoch seconds
-    ends: int = 1 << 60
+    ends: int = 0  # epoch seconds
 
 
 class Who(NamedTuple):

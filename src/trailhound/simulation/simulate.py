@@ -13,6 +13,7 @@ from trailhound.simulation import estate, plot, story, truth
 from trailhound.simulation.actors import Stage
 from trailhound.simulation.delivery import Delivery
 from trailhound.simulation.story import Segment, Story
+from trailhound.simulation.template import iso
 from trailhound.simulation.truth import Counts, Truth
 
 
@@ -39,7 +40,8 @@ def simulate(
             where=str(out / "AWSLogs"),
             next_step="name a new folder, or remove this one",
         )
-    delivery = Delivery(out, plan.account, seed, _blind(plan))
+    blind = _blind(plan)
+    delivery = Delivery(out, plan.account, seed, blind)
     logged, unlogged, quiet = _play(plan, _history(plan, events, days), seed, delivery)
     stage = Stage(plan, seed)
     told = truth.phases(stage, logged, unlogged)
@@ -60,7 +62,7 @@ def simulate(
         phases=told,
         actors=truth.actors(stage),
         findings=truth.findings(stage, told),
-        blind=(plan.blind.since.isoformat(), plan.blind.until.isoformat()) if plan.blind else None,
+        blind=(iso(blind[0]), iso(blind[1])) if blind else None,
         facts=plan.facts,
     )
     (out / "truth.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")

@@ -1,0 +1,143 @@
+"""The five steps, in order: identify, gather, ask, pivot, tell. One frozen document comes out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from trailhound.engines.duckdb import DuckDB
+from trailhound.investigation import answers as asking
+from trailhound.investigation import narrative, recommendations, scope as scoping, sentences, timeline, verdict
+from trailhound.investigation.evidence import Evidence
+from trailhound.investigation.questions import Question, questions
+from trailhound.model import Answer, Artifact, Finding, Investigation, Observable, Step, Subject, Unknown
+from trailhound.settings import Settings
+
+STEPS = (
+    "event identification", "initial artifact gathering", "artifact analysis", "additional artifact analysis",
+    "narrative and recommendation",
+)
+MOST_PIVOTS = 6  # new artifacts that are followed; the others are named, not followed
+_FOLLOWED = {"user": ("user.kind", "user.privileges_changed", "user.persistence", "user.dormant"), "ip_address": ("ip_address.who_else", "ip_address.seen_before")}
+
+Progress = Callable[[int, int], None]
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What an investigation may read, and what it must name as its foundation."""
+
+    engine: DuckDB
+    settings: Settings
+    findings: Sequence[Finding]
+    as_of: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+def investigate(
+    inputs: Inputs, scope: scoping.Scope, *, finding: Finding | None, observable: Observable | None, progress: Progress | None = None
+) -> Investigation:
+    """Run all five steps over one scope. Same lake, settings and versions: same bytes."""
+    evidence = Evidence(inputs.engine, scope, inputs.settings, inputs.findings)
+    subject = Subject(
+        title=finding.title if finding else f"{observable.kind} {observable.value}" if observable else scope.principal,
+        finding_uid=finding.uid if finding else None,
+        observable=observable,
+        window=(scope.at, scope.to),
+        event_uids=scope.event_uids,
+    )
+    third = _ask(questions(), evidence, progress)
+    artifacts, moments, charts = _artifacts(evidence), timeline.moments(evidence), timeline.charts(evidence)
+    paragraphs = narrative.tell(subject, finding, third, evidence)
+    conclusion = verdict.conclude(third)
+    actions = recommendations.recommend(conclusion, third, evidence)
+    fourth = _pivot(third, evidence, inputs)
+    document = Investigation(
+        uid="",
+        subject=subject,
+        as_of=dict(inputs.as_of),
+        finding=finding,
+        steps=_steps(third, fourth),
+        answers=(*third, *fourth),
+        artifacts=artifacts,
+        timeline=moments,
+        charts=charts,
+        verdict=conclusion,
+        narrative=paragraphs,
+        recommendations=actions,
+        unknowns=_unknowns((*third, *fourth)),
+        versions=dict(inputs.versions),
+    )
+    return msgspec.structs.replace(document, uid=hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16])
+
+
+def _ask(asked: Sequence[Question], evidence: Evidence, progress: Progress | None) -> tuple[Answer, ...]:
+    fitting = [q for q in asked if asking.applies(q, evidence)]
+    found = []
+    for done, question in enumerate(fitting):
+        if progress:
+            progress(done, len(fitting))
+        found.append(asking.ask(question, evidence))
+    return tuple(found)
+
+
+def _pivot(third: Sequence[Answer], evidence: Evidence, inputs: Inputs) -> tuple[Answer, ...]:
+    """Step 4: ask of what the answers revealed. AWS's own services are set aside: they act for others."""
+    by_id = {q.id: q for q in questions()}
+    fresh: dict[Observable, None] = {}
+    for answer in third:
+        for pivot in by_id[answer.question].pivots:
+            if answer.verdict in pivot.when:
+                fresh.update(dict.fromkeys(Observable(kind=pivot.kind, value=v) for v in answer.facts.get(pivot.fact) or () if v))
+    known = {(kind, value) for kind, values in evidence.scope.values.items() for value in values}
+    followed = [o for o in fresh if (o.kind, o.value) not in known and not o.value.endswith(".amazonaws.com") and o.kind in _FOLLOWED]
+    found = []
+    for new in followed[:MOST_PIVOTS]:
+        around = _around(evidence.scope, new)
+        aside = Evidence(inputs.engine, around, inputs.settings, inputs.findings)
+        for name in _FOLLOWED[new.kind]:
+            found.append(asking.ask(by_id[name], aside, step=4, uid=f"{name}/{new.value}"))
+    return tuple(found)
+
+
+def _around(scope: scoping.Scope, new: Observable) -> scoping.Scope:
+    """The same time and place, seen from another artifact."""
+    values = {**scope.values, new.kind: (new.value,)}
+    return msgspec.structs.replace(scope, principal=new.value if new.kind == "user" else scope.principal, values=values)
+
+
+def _artifacts(evidence: Evidence) -> tuple[Artifact, ...]:
+    countries = {row["value"]: row for row in evidence.query("SELECT * FROM context WHERE list_contains($ips, value)")}
+    seen = {row["ip"]: row for row in evidence.query("SELECT ip, min(time) AS first, max(time) AS last FROM place GROUP BY ip")}
+    scope, found = evidence.scope, []
+    for kind, values in sorted(scope.values.items()):
+        for value in values:
+            about = countries.get(value, {})
+            context = {k: about[k] for k in ("country",) if about.get(k)} if kind == "ip_address" else {}
+            if context.get("country"):
+                context["country_name"] = sentences.country(context["country"])
+            times = seen.get(value, {}) if kind == "ip_address" else {}
+            found.append(
+                Artifact(
+                    kind=kind, value=value, first_seen=times.get("first", scope.at), last_seen=times.get("last", scope.to),
+                    events=scope.counts[kind][value], context=context,
+                )
+            )
+    return tuple(found)
+
+
+def _steps(third: Sequence[Answer], fourth: Sequence[Answer]) -> tuple[Step, ...]:
+    asked = {3: third, 4: fourth}
+    return tuple(
+        Step(name=name, questions=tuple(a.uid for a in asked.get(number, ()))) for number, name in enumerate(STEPS, start=1)
+    )
+
+
+def _unknowns(given: Sequence[Answer]) -> tuple[Unknown, ...]:
+    return tuple(
+        Unknown(question=a.uid, because="; ".join(g.because for g in a.gaps), how_to_get="; ".join(dict.fromkeys(g.how_to_get for g in a.gaps)))
+        for a in given
+        if a.verdict == "unknown"
+    )
