@@ -336,11 +336,15 @@ def glob(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"\A{body}\Z" if any(sign in pattern for sign in wild) else body, re.IGNORECASE | re.DOTALL)
 
 
-nasty = st.text("aAbB%_!'\"é-; \\", min_size=1, max_size=4) | st.sampled_from(
-    ["m5.large", "env", "20", "i-0aaa", "' OR 1=1 --", "100%"]
+nasty = st.one_of(
+    st.sampled_from(["a", "ab", "aab", "A%b", "a_b", "éb", "20", "m5.large", "env", "' OR 1=1 --"]),
+    st.text("aAbB%_!'\"é-; \\", min_size=1, max_size=4),
 )
 quoted = nasty.map(lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
-patterns = st.text("aAbB%_!'*?é", min_size=1, max_size=4).map(lambda text: f'"{text}"')
+patterns = st.one_of(
+    st.sampled_from(["a*", "*b", "?b", "a?b", "*%*", "*_*", "a", "??", "a*b"]),
+    st.text("aAbB%_!'*?é", min_size=1, max_size=4),
+).map(lambda text: f'"{text}"')
 text_fields = st.sampled_from(
     ["principal", "user", "agent", "error", "resource", "flags", *sorted(RAW_PATHS - {"requestParameters.maxCount"})]
 )

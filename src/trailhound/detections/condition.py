@@ -114,7 +114,7 @@ def _named(name: str, detections: SigmaDetections, resolve: Resolve) -> Predicat
 
 def _detection(detection: SigmaDetection, resolve: Resolve) -> Predicate:
     parts = tuple(
-        _item(part, resolve) if isinstance(part, SigmaDetectionItem) else _detection(part, resolve)
+        item(part, resolve) if isinstance(part, SigmaDetectionItem) else _detection(part, resolve)
         for part in detection.detection_items
     )
     if len(parts) == 1:
@@ -122,17 +122,17 @@ def _detection(detection: SigmaDetection, resolve: Resolve) -> Predicate:
     return All(parts) if detection.item_linking is ConditionAND else Any(parts)
 
 
-def _item(item: SigmaDetectionItem, resolve: Resolve) -> Predicate:
-    values = item.value or [SigmaNull()]
-    if item.field is None:
-        parts = [_keyword(value) for value in values]
+def item(detected: SigmaDetectionItem, resolve: Resolve) -> Predicate:
+    values = detected.value or [SigmaNull()]
+    # windash makes plain strings of cased ones, so the modifier is asked, not the value.
+    cased = SigmaCaseSensitiveModifier in detected.modifiers
+    if detected.field is None:
+        parts = [_keyword(value, cased=cased) for value in values]
     else:
-        field = resolve(item.field)
-        # windash makes plain strings of cased ones, so the modifier is asked, not the value.
-        cased = SigmaCaseSensitiveModifier in item.modifiers
+        field = resolve(detected.field)
         parts = [_test(field, value, resolve, cased=cased) for value in values]
-    linked = All(tuple(parts)) if item.value_linking is ConditionAND else _any(parts)
-    return Not(linked) if item.negated else linked
+    linked = All(tuple(parts)) if detected.value_linking is ConditionAND else _any(parts)
+    return Not(linked) if detected.negated else linked
 
 
 def _any(parts: list[Predicate]) -> Predicate:
@@ -230,11 +230,11 @@ def _network(field: Field, value: SigmaCIDRExpression) -> Predicate:
     return inside
 
 
-def _keyword(value: SigmaType) -> Predicate:
+def _keyword(value: SigmaType, *, cased: bool) -> Predicate:
     """Found anywhere in the record, as written or as JSON writes it."""
     match value:
         case SigmaExpansion():
-            return Any(tuple(_keyword(each) for each in value.values))
+            return Any(tuple(_keyword(each, cased=cased) for each in value.values))
         case SigmaRegularExpression():
             return Test(RECORD, Regex(_regex(value)))
         case SigmaString():
@@ -244,7 +244,8 @@ def _keyword(value: SigmaType) -> Predicate:
         case _:
             raise CatalogError("a keyword is text; anything else needs a field")
     spellings = {tuple(_spelt(part, ascii_only) for part in pattern) for ascii_only in (True, False)} | {pattern}
-    return Test(RECORD, Text(tuple((Wildcard.MANY, *p, Wildcard.MANY) for p in sorted(spellings, key=repr))))
+    anywhere = tuple((Wildcard.MANY, *spelling, Wildcard.MANY) for spelling in sorted(spellings, key=repr))
+    return Test(RECORD, Text(anywhere, cased))
 
 
 def _spelt(part: str | Wildcard | Slot, ascii_only: bool) -> str | Wildcard | Slot:

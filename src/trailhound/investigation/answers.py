@@ -67,7 +67,8 @@ def _verdict(question: Question, evidence: Evidence, row: Mapping[str, Any]) -> 
     if gaps:
         return "unknown", gaps
     if row["answer"]:
-        return "yes", []
+        gaps = _missing(question.yes_needs, evidence)
+        return ("unknown", gaps) if gaps else ("yes", [])
     gaps = _missing(question.no_needs, evidence)
     if row.get("since") is not None:
         gaps += _history(row["since"], evidence)
@@ -84,7 +85,7 @@ def _missing(needs: Needs, evidence: Evidence) -> list[Gap]:
     if needs.actor_days and not gaps:
         active = _active_days(evidence)
         if active < needs.actor_days:
-            because = f"no history: {sentences.name(scope.principal)} was active on {active} of the days before, {needs.actor_days} are needed"
+            because = f"no history: {sentences.name(scope.principal)} was active on {sentences.count(active, 'day')} before, {sentences.number(needs.actor_days)} are needed"
             gaps.append(Gap(what="actor_history", because=because, how_to_get="ingest more of the actor's history"))
     if needs.data_events and not coverage.s3_data_events:
         because = f"no S3 data events of account {scope.account} are in the log"
@@ -134,7 +135,7 @@ def _after(until: int, evidence: Evidence) -> list[Gap]:
 
 def _active_days(evidence: Evidence) -> int:
     # The last twelve hours are left out: what is asked about must not be its own history.
-    sql = f"SELECT count(DISTINCT day) AS days FROM actor WHERE time >= $at - {7 * DAY} AND time < $at - {DAY // 2}"
+    sql = f"SELECT count(DISTINCT day) AS days FROM actor WHERE time < $at - {DAY // 2}"
     return evidence.query(sql)[0]["days"]
 
 
@@ -161,7 +162,7 @@ def _sentence(
     text = sentences.render(template, {**known, **facts})
     text = text[:1].upper() + text[1:] if not text.startswith(scope.principal.rsplit("/", 1)[-1]) else text
     # An unknown says why in the same breath, or it reads like a no.
-    if verdict == "unknown" and gaps and gaps[0].because not in text:
+    if verdict == "unknown" and gaps and " because " not in text:
         text = f"{text.rstrip('.')} ({gaps[0].because})." if not text.endswith("?") else f"{text} ({gaps[0].because})"
     return text
 

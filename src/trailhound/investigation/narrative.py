@@ -32,15 +32,14 @@ def tell(subject: Subject, finding: Finding | None, answers: Sequence[Answer], e
 def _opening(subject: Subject, finding: Finding | None, evidence: Evidence) -> list[Sentence]:
     scope = evidence.scope
     cited = scope.event_uids[:MOST_EVIDENCE]
-    who = f"{sentences.name(scope.principal)} in the AWS account {scope.account}"
     if finding is None:
         text = (
             f"Between {sentences.when(scope.at)} and {sentences.when(scope.to)}, CloudTrail recorded "
-            f"{sentences.count(len(scope.event_uids), 'event')} of {subject.title}, most of them by {who}."
+            f"{sentences.count(len(scope.event_uids), 'event')} of {subject.title}, most of them by {sentences.name(scope.principal)} in the AWS account {scope.account}."
         )
         return [Sentence(text=text, evidence=cited, answers=())]
     span = "" if scope.at == scope.to else f" (the first at {sentences.clock(scope.at)})"
-    text = f"On {sentences.when(scope.to)}{span}, CloudTrail logs alerted to {who}: {finding.title.rstrip('.')}."
+    text = f"On {sentences.when(scope.to)}{span}, CloudTrail logs of the AWS account {scope.account} alerted: {finding.title.rstrip('.')}."
     opening = [Sentence(text=text, evidence=cited, answers=())]
     if finding.desc:
         opening.append(Sentence(text=f"The rule exists because: {' '.join(finding.desc.split())}", evidence=cited[:1], answers=()))

@@ -71,6 +71,7 @@ class Question(_Spec):
     unknown: str = ""
     kind: str = ""  # of observable; the file's
     needs: Needs = Needs()  # for any answer
+    yes_needs: Needs = Needs()  # for a "yes" that claims an absence: "for the first time"
     no_needs: Needs = Needs()  # for a "no": nothing found is only worth what was looked at
     applies: Applies = Applies()
     pivots: tuple[Pivot, ...] = ()

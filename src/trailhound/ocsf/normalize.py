@@ -20,7 +20,7 @@ from trailhound.model import Record, Reject
 from trailhound.ocsf import actor as actors
 from trailhound.ocsf import subject as subjects
 from trailhound.ocsf.classify import API_ACTIVITY, OK, Kind, activity, classify, outcome
-from trailhound.ocsf.record import ABSENT, NOTHING_ADDED, Additional, CloudTrail, NotAnEvent, decode_leniently, read
+from trailhound.ocsf.record import ABSENT, NOTHING_ADDED, CloudTrail, NotAnEvent, additional, decode, read_leniently
 from trailhound.ocsf.resources import Plan, Resource, extract, plan
 from trailhound.ocsf.schema import COLUMNS
 from trailhound.ocsf.times import event_time
@@ -93,7 +93,7 @@ def normalize(records: Iterable[Record]) -> Batch:
 
     Reasons of rejection: `not_json`, `not_an_object`, `invalid_utf8`, `too_deep`, `no_event_time`,
     `bad_event_time`, `no_event_name`, `insight_event` (statistics about events), `s3_notification`
-    (a pointer to an object). Flags of events: those of `record.read` and `actor`, and `no_event_id`.
+    (a pointer to an object). Flags of events: those of `record.read_leniently` and `actor`, and `no_event_id`.
     """
     rows: list[tuple[Any, ...]] = []
     rejects: list[Reject] = []
@@ -117,7 +117,12 @@ def _columns(rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
 
 
 def _row(record: Record) -> tuple[Any, ...]:
-    event, text, flags = read(record.raw)
+    flags = record.flags
+    try:
+        event, text = decode(record.raw), record.raw.decode()
+    except (ValueError, RecursionError):
+        event, text, unusual = read_leniently(record.raw)
+        flags += unusual
     operation = event.event_name
     if not operation or event.event_category == "Insight":
         raise _no_call(event)
@@ -126,18 +131,15 @@ def _row(record: Record) -> tuple[Any, ...]:
         time, day = event_time(event.event_time or event.shipper_time or "")
     except ValueError:
         raise _no_time(event) from None
-    flags = record.flags + flags
     uid = event.event_id
     if not uid:
         uid = _derived_uid(text)
         flags += ("no_event_id",)
     partition = partition_of(event.aws_region)
-    additional = NOTHING_ADDED
-    if event.additional_event_data is not ABSENT:
-        additional = decode_leniently(event.additional_event_data, Additional)
+    more = NOTHING_ADDED if event.additional_event_data is ABSENT else additional(event.additional_event_data)
     who = actors.actor(bytes(event.user_identity), partition)
     if who.flags:
-        who = _refine(who, event, additional.user_name)
+        who = _refine(who, event, more.user_name)
         flags += who.flags
     account = event.recipient_account_id or who.owner_account
 
@@ -164,7 +166,7 @@ def _row(record: Record) -> tuple[Any, ...]:
         )
     about = subjects.NONE
     if kind.class_uid != API_ACTIVITY or kind.session:
-        about = subjects.subject(kind, who, request, response, additional.mfa_used, found)
+        about = subjects.subject(kind, who, request, response, more.mfa_used, found)
     return (
         time,
         day,
@@ -196,7 +198,7 @@ def _row(record: Record) -> tuple[Any, ...]:
         text,
         ended,
         _origin(event.source_ip_address),
-        (_whole(additional.bytes_out), _whole(additional.bytes_in)),
+        (None, None) if more is NOTHING_ADDED else (_whole(more.bytes_out), _whole(more.bytes_in)),
         who,
         about,
     )

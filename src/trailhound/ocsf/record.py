@@ -57,7 +57,7 @@ class CloudTrail(msgspec.Struct, gc=False):
     shipper_time: str | None = field(name="@timestamp", default=None)  # log shippers may drop eventTime for it
 
 
-class Additional(msgspec.Struct):
+class Additional(msgspec.Struct, gc=False):
     """What columns need of additionalEventData."""
 
     bytes_out: float | int | None = field(name="bytesTransferredOut", default=None)
@@ -68,32 +68,21 @@ class Additional(msgspec.Struct):
 
 NOTHING_ADDED = Additional()
 
-_decode = msgspec.json.Decoder(CloudTrail).decode
+decode = msgspec.json.Decoder(CloudTrail).decode  # the strict reading; raises ValueError or RecursionError
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _string = msgspec.json.Decoder(str).decode
+_additional = msgspec.json.Decoder(Additional).decode
 # Escapes of a string, whole, so that a backslash pair never hides where the next one begins.
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 
 
-def read(raw: bytes) -> tuple[CloudTrail, str, tuple[str, ...]]:
-    """(the fields, the record's text, flags).
+def read_leniently(raw: bytes) -> tuple[CloudTrail, str, tuple[str, ...]]:
+    """(the fields, the record's text, flags) of a record that `decode` refused.
 
     Flags: `mistyped` a field had another type than documented and was converted or left out;
     `lone_surrogate` half of a UTF-16 pair was replaced by U+FFFD, in the text too, for no JSON
     reader after this one would take it. Raises NotAnEvent.
     """
-    try:
-        return _decode(raw), raw.decode(), ()
-    except UnicodeDecodeError:
-        pass
-    except RecursionError:
-        raise NotAnEvent("too_deep", "nested deeper than any record AWS writes") from None
-    except msgspec.DecodeError:
-        pass
-    return _read_leniently(raw)
-
-
-def _read_leniently(raw: bytes) -> tuple[CloudTrail, str, tuple[str, ...]]:
     flags = []
     try:
         text = raw.decode()
@@ -104,14 +93,23 @@ def _read_leniently(raw: bytes) -> tuple[CloudTrail, str, tuple[str, ...]]:
         flags.append("lone_surrogate")
     try:
         try:
-            return _decode(mended), mended, tuple(flags)
+            return decode(mended), mended, tuple(flags)
         except msgspec.ValidationError:
             parts = _fields(mended)
     except msgspec.ValidationError:
         raise NotAnEvent("not_an_object", "JSON, but not an object") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
+        raise NotAnEvent("too_deep", "nested deeper than any record AWS writes") from None
+    except msgspec.DecodeError as error:
         raise NotAnEvent("not_json", str(error)) from None
     return _from_parts(parts, CloudTrail), mended, (*flags, "mistyped")
+
+
+def additional(raw: Raw) -> Additional:
+    try:
+        return _additional(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return decode_leniently(raw, Additional)
 
 
 def decode_leniently(raw: Raw, kind: type[S]) -> S:

@@ -20,7 +20,9 @@ from trailhound.ocsf.record import ABSENT, scalar
 from trailhound.vocab import tsv
 from trailhound.vocab.aws import MASKS, Arn, is_mask, parse_arn, service_of, undated
 
+_NESTED = (dict, list)
 _OBJECT = "AWS::S3::Object"
+_MASKED_KEYS = tuple(f"/{mask}" for mask in MASKS)
 _MAX_DEPTH = 12  # of the levels looked into for a key; AWS's own parameters have at most about eight
 _MAX_LENGTH = 2048  # longer values are no names: an S3 key has at most 1024 bytes, an ARN 2048
 _DENIED_KINDS = {
@@ -32,13 +34,13 @@ _DENIED_KINDS = {
 }
 
 
-class Resource(NamedTuple):
-    """Members as in `schema.RESOURCE_FIELDS`."""
+_Meaning = tuple[str, bool]
+_Named = tuple[str, _Meaning, str | None]  # what stands there, what it means, owner account
 
-    uid: str
-    name: str
-    type: str
-    account_uid: str | None
+
+# (uid, name, type, account_uid), as in `schema.RESOURCE_FIELDS`. A plain tuple: a named one takes four times as long
+# to make, and there are more of them than events.
+Resource = tuple[str, str, str, str | None]
 
 
 class _Form(NamedTuple):
@@ -53,12 +55,12 @@ class _Form(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """Where to look in one JSON object; `last`: only if nothing of that type has been named."""
+    """Where to look in one JSON object. Values are (type, only if nothing of that type has been named)."""
 
-    members: list[tuple[str, str, bool]]  # (key, type, last): a member of the object itself
-    joined: list[tuple[tuple[str, ...], str, bool]]  # members whose values are joined by "/"
-    paths: list[tuple[tuple[str, ...], str, bool]]
-    anywhere: dict[str, tuple[str, bool]]  # key → (type, last)
+    members: dict[str, _Meaning]  # members of the object itself
+    anywhere: dict[str, _Meaning]  # at any depth
+    joined: list[tuple[str, str, _Meaning]]  # two members whose values are joined by "/"
+    paths: list[tuple[tuple[str, ...], _Meaning]]
 
 
 class Plan(NamedTuple):
@@ -66,7 +68,7 @@ class Plan(NamedTuple):
 
     request: _Plan | None
     response: _Plan | None
-    implied: tuple[tuple[str, str, bool], ...]  # ("caller" or "account", type, last)
+    implied: tuple[tuple[str, _Meaning], ...]  # "caller" or "account"
 
 
 class _Listed(Struct, gc=False):
@@ -78,8 +80,6 @@ class _Listed(Struct, gc=False):
     type: str | None = None
 
 
-_Named = tuple[str, str, bool, str | None]  # value, type, only if nothing of that type has been named, owner account
-
 _listed = msgspec.json.Decoder(list[_Listed]).decode
 _members = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 
@@ -88,33 +88,33 @@ _members = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 def plan(event_source: str | None, operation: str) -> Plan | None:
     """Where to look for resources in calls of this operation; None when the table says nothing of them."""
     call = f"{service_of(event_source)} {undated(operation)}"
-    request, response = _Plan([], [], [], {}), _Plan([], [], [], {})
+    request, response = _Plan({}, {}, [], []), _Plan({}, {}, [], [])
     implied = []
-    for pattern, path, kind, last in _rows():
+    for pattern, path, meaning in _rows():
         if not pattern.match(call):
             continue
         part, _, rest = path.partition(".")
-        if not rest:
-            implied.append((part, kind, last))
-            continue
         into = request if part == "request" else response
-        if rest.startswith("."):
+        if not rest:
+            implied.append((part, meaning))
+        elif rest.startswith("."):
             key = rest[1:]
-            into.anywhere.update({key: (kind, last), key[0].upper() + key[1:]: (kind, last)})
+            into.anywhere.update({key: meaning, key[0].upper() + key[1:]: meaning})
         elif "/" in rest:
-            into.joined.append((tuple(rest.split("/")), kind, last))
+            first, second = rest.split("/")
+            into.joined.append((first, second, meaning))
         elif "." in rest:
-            into.paths.append((tuple(rest.split(".")), kind, last))
+            into.paths.append((tuple(rest.split(".")), meaning))
         else:
-            into.members.append((rest, kind, last))
+            into.members[rest] = meaning
     found = Plan(request if any(request) else None, response if any(response) else None, tuple(implied))
     return found if any(found) else None
 
 
 @cache
-def _rows() -> tuple[tuple[re.Pattern[str], str, str, bool], ...]:
+def _rows() -> tuple[tuple[re.Pattern[str], str, _Meaning], ...]:
     return tuple(
-        (re.compile("|".join(translate(f"{service} {one}") for one in operation.split("|"))), path, kind, when == "else")
+        (re.compile("|".join(translate(f"{service} {one}") for one in operation.split("|"))), path, (kind, when == "else"))
         for service, operation, path, kind, when in tsv.rows("resources")
     )
 
@@ -140,33 +140,34 @@ def extract(
             _look(where.request, request, named)
         if where.response is not None and isinstance(response, dict):
             _look(where.response, response, named)
-        for source, kind, last in where.implied:
+        for source, meaning in where.implied:
             if source == "account":
-                named.append((account, kind, last, None))
+                named.append((account, meaning, None))
             elif ":user/" in principal:
-                named.append((principal, kind, last, None))
+                named.append((principal, meaning, None))
     if denial:
         _look_into_denial(denial, named)
     found: dict[tuple[str, str], Resource] = {}
     late = []
-    for value, kind, last, owner in named:
+    for value, (kind, last), owner in named:
         if last:
             late.append((value, kind))
-            continue
-        resource = _object(value, owner) if kind == _OBJECT else identify(value, kind, account, partition, owner)
-        if resource is not None:
-            found.setdefault((resource.type, resource.uid), resource)
+        elif kind == _OBJECT and (key := _object_key(value)) is not None:
+            if (kind, key) not in found:
+                found[kind, key] = (key, key, kind, owner)
+        elif (resource := identify(value, kind, account, partition, owner)) is not None:
+            found.setdefault((resource[2], resource[0]), resource)
     for value, kind in late:
-        if all(kind != named_kind for named_kind, _ in found):
+        if all(kind != known for known, _ in found):
             resource = identify(value, kind, account, partition, None)
             if resource is not None:
-                found[kind, resource.uid] = resource
+                found[kind, resource[0]] = resource
     return tuple(found.values()) if len(found) < 2 else _without_repeats(found)
 
 
 def _without_repeats(found: dict[tuple[str, str], Resource]) -> tuple[Resource, ...]:
     """Leave out a bare name when the same event has the ARN of it as well."""
-    known = {(one.type, one.name) for one in found.values() if one.uid[:4] == "arn:"}
+    known = {(kind, name) for uid, name, kind, _ in found.values() if uid[:4] == "arn:"}
     if not known:
         return tuple(found.values())
     return tuple([one for key, one in found.items() if key not in known])
@@ -183,10 +184,10 @@ def _read_listed(listed: Raw) -> list[_Named]:
     named: list[_Named] = []
     for item in items:
         if item.arn:
-            named.append((item.arn, item.type or "", False, item.account_id))
+            named.append((item.arn, (item.type or "", False), item.account_id))
         elif item.arn_prefix and (arn := parse_arn(item.arn_prefix)) and arn.service == "s3":
             # The listing of a prefix acts on the bucket; the prefix is no object.
-            named.append((arn.resource.partition("/")[0], "AWS::S3::Bucket", False, item.account_id))
+            named.append((arn.resource.partition("/")[0], ("AWS::S3::Bucket", False), item.account_id))
     return named
 
 
@@ -200,21 +201,37 @@ def _read_listed_leniently(text: bytes) -> list[_Listed]:
 
 
 def _look(where: _Plan, inside: dict[str, Any], named: list[_Named]) -> None:
-    for key, kind, last in where.members:
-        value = inside.get(key)
-        if isinstance(value, str):
-            named.append((value, kind, last, None))
-        elif value is not None:
-            named.extend((text, kind, last, None) for text in _strings(value, _MAX_DEPTH))
-    for keys, kind, last in where.joined:
-        parts = [inside.get(key) for key in keys]
-        if all(isinstance(part, str) and part for part in parts):
-            named.append(("/".join(parts), kind, last, None))
-    for path, kind, last in where.paths:
-        named.extend((text, kind, last, None) for text in _at(inside, path))
-    if where.anywhere:
-        for value, (kind, last) in _anywhere(inside, where.anywhere, _MAX_DEPTH):
-            named.append((value, kind, last, None))
+    members, anywhere = where.members, where.anywhere
+    for key, value in inside.items():
+        meaning = members.get(key) or anywhere.get(key)
+        if meaning is None:
+            if anywhere and isinstance(value, _NESTED):
+                _search(value, anywhere, _MAX_DEPTH, named)
+        elif isinstance(value, str):
+            named.append((value, meaning, None))
+        else:
+            named.extend((text, meaning, None) for text in _strings(value, _MAX_DEPTH))
+    for key, other, meaning in where.joined:
+        first, second = inside.get(key), inside.get(other)
+        if isinstance(first, str) and isinstance(second, str):
+            named.append((f"{first}/{second}", meaning, None))
+    for path, meaning in where.paths:
+        named.extend((text, meaning, None) for text in _at(inside, path))
+
+
+def _search(node: Any, anywhere: dict[str, _Meaning], depth: int, named: list[_Named]) -> None:
+    if not depth:
+        return
+    if isinstance(node, list):
+        for item in node:
+            _search(item, anywhere, depth - 1, named)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            meaning = anywhere.get(key)
+            if meaning is not None:
+                named.extend((text, meaning, None) for text in _strings(value, depth))
+            elif isinstance(value, _NESTED):
+                _search(value, anywhere, depth - 1, named)
 
 
 def _at(node: Any, path: tuple[str, ...]) -> Iterator[str]:
@@ -228,29 +245,11 @@ def _at(node: Any, path: tuple[str, ...]) -> Iterator[str]:
         yield from _at(node.get(path[0]), path[1:])
 
 
-def _anywhere(
-    node: Any, keys: dict[str, tuple[str, bool]], depth: int
-) -> Iterator[tuple[str, tuple[str, bool]]]:
-    if not depth:
-        return
-    if isinstance(node, dict):
-        for key, value in node.items():
-            meant = keys.get(key)
-            if meant is not None:
-                for text in _strings(value, depth):
-                    yield text, meant
-            elif isinstance(value, dict | list):
-                yield from _anywhere(value, keys, depth - 1)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _anywhere(item, keys, depth - 1)
-
-
 def _strings(value: Any, depth: int) -> Iterator[str]:
     """EC2 wraps a value as {"content": "fl-1", "tag": 1}, or in a list of such."""
     if isinstance(value, str):
         yield value
-    elif depth and isinstance(value, dict | list):
+    elif depth and isinstance(value, _NESTED):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _strings(item, depth - 1)
 
@@ -263,20 +262,22 @@ def _look_into_denial(message: str, named: list[_Named]) -> None:
         return
     for word, kind in _DENIED_KINDS.items():
         if target.startswith(f"{word} "):
-            named.append((target.removeprefix(f"{word} ").split(" version ")[0], kind, False, None))
+            named.append((target.removeprefix(f"{word} ").split(" version ")[0], (kind, False), None))
             return
     # A wildcard, or an ARN that ends in its separator, names a kind of thing and not a thing.
     if " " not in target and not target.endswith(("/", ":")):
-        named.append((target, "", False, None))
+        named.append((target, ("", False), None))
 
 
-def _object(value: str, owner: str | None) -> Resource | None:
-    """Keys of objects do not repeat: remembering them, as `identify` does, would push out what does."""
+def _object_key(value: str) -> str | None:
+    """`bucket/key` of an object by ARN or by name; None when there is no key in it.
+
+    Apart from `identify`, for keys do not repeat: remembering them would push out what does.
+    """
     key = value.partition(":s3:::")[2] if value[:4] == "arn:" else value.lstrip("/")
-    bucket, _, rest = key.partition("/")
-    if not bucket or not rest or len(key) > _MAX_LENGTH or rest in MASKS:
+    if not 0 < key.find("/") < len(key) - 1 or len(key) > _MAX_LENGTH or key.endswith(_MASKED_KEYS):
         return None
-    return Resource(key, key, _OBJECT, owner)
+    return key
 
 
 @lru_cache(16_384)
@@ -296,10 +297,10 @@ def identify(value: str, kind: str, account: str, partition: str, owner: str | N
     form = _forms().by_type.get(kind) if kind else _by_id(value)
     kind = kind or (form.type if form else "")
     if kind == "AWS::Organizations::Account":
-        return Resource(value, value, kind, value)
+        return value, value, kind, value
     if form is not None and form.form == "iam" and account:
-        return Resource(_iam_arn(form, partition, account, value), value, kind, account)
-    return Resource(value, value, kind, owner)
+        return _iam_arn(form, partition, account, value), value, kind, account
+    return value, value, kind, owner
 
 
 def _from_arn(value: str, arn: Arn, kind: str, owner: str | None) -> Resource | None:
@@ -314,8 +315,8 @@ def _from_arn(value: str, arn: Arn, kind: str, owner: str | None) -> Resource | 
             uid = _iam_arn(_forms().by_type[form.type], arn.partition, arn.account, match[1])
         else:
             uid = value[: len(value) - len(arn.resource)] + match[0]
-        return None if "*" in uid and form.type != _OBJECT else Resource(uid, match[1], form.type, account)
-    return None if "*" in value else Resource(value, re.split("[/:]", value)[-1] or value, kind, account)
+        return None if "*" in uid and form.type != _OBJECT else (uid, match[1], form.type, account)
+    return None if "*" in value else (value, re.split("[/:]", value)[-1] or value, kind, account)
 
 
 def _iam_arn(form: _Form, partition: str, account: str, name: str) -> str:

@@ -49,9 +49,9 @@ def subject(
         name, uid = who.name, None if who.flags else who.principal_uid
         mfa = {"yes": True, "no": False}.get((mfa_used or "").lower())
     elif kind.class_uid == ACCOUNT_CHANGE:
-        user = next((one for acted_upon in _ACTED_UPON for one in found if one.type == acted_upon), None)
+        user = next((one for acted_upon in _ACTED_UPON for one in found if one[2] == acted_upon), None)
         if user is not None:
-            name, uid = user.name, user.uid
+            uid, name = user[:2]
         policy = next(filter(None, (_text(request, member) for member in _POLICY_MEMBERS)), None)
     issued = _member(response, kind.session) if kind.session else None
     if not issued:

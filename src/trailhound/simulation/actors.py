@@ -79,7 +79,7 @@ class Performer:
             return self.stage.performers[actor.session_of].principal_uid
         if actor.outsider:
             account, _, principal = actor.outsider.partition("/")
-            return f"{account}:{principal}" if principal else account
+            return f"{account}:{principal.split(':', 1)[0]}" if principal else account
         return self.who.principal_uid if self.who else actor.service
 
     def perform(self, use: Use, moment: Moment, region: str = "") -> Event:

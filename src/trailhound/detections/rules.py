@@ -1,0 +1,78 @@
+"""A rule as the engine runs it: Sigma's words for what it is, and its logic, compiled away from Sigma."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from trailhound.detections.fields import Field
+from trailhound.detections.predicate import Predicate
+from trailhound.errors import CatalogError
+from trailhound.model import Level
+
+CorrelationKind = Literal[
+    "event_count",
+    "value_count",
+    "value_sum",
+    "value_avg",
+    "value_median",
+    "value_percentile",
+    "temporal",
+    "temporal_ordered",
+]
+Operator = Literal["gt", "gte", "lt", "lte", "eq", "neq"]
+
+
+class _Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Threshold(_Frozen):
+    operator: Operator
+    number: int | float
+
+
+class Base(_Frozen):
+    """One rule that a correlation stands on, and what the correlation's fields are called in its events."""
+
+    rule_uid: str
+    groups: tuple[Field, ...]
+    values: tuple[Field, ...]
+
+
+class Correlation(_Frozen):
+    kind: CorrelationKind
+    bases: tuple[Base, ...]
+    timespan_ms: int
+    thresholds: tuple[Threshold, ...]  # all must hold
+    percentile: int = 50
+    expression: str = ""  # extended condition of `temporal`: SQL over p0, p1 ..., "base N is in the window"
+
+
+class Rule(_Frozen):
+    uid: str
+    name: str
+    title: str
+    description: str
+    level: Level
+    kind: str  # "sigma" or the kind of correlation
+    logic: Predicate | Correlation
+    per_resource: bool = False  # one row per event and resource
+    output: bool = True  # false: it only feeds correlations
+    template: str = ""  # of the finding's title
+    episode_ms: int = 3_600_000  # events of one actor further apart than this are two findings
+    tags: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    author: str = ""
+    license: str = ""
+    path: str = ""
+    line: int = 0
+
+
+class RuleSet(_Frozen):
+    """Rules that can run, in the order read; a correlation's bases are among them. `errors`: one per faulty rule."""
+
+    rules: tuple[Rule, ...]
+    errors: tuple[CatalogError, ...] = ()

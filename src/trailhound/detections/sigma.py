@@ -1,0 +1,170 @@
+"""Sigma files → rules. pySigma parses; what a detection then means is `condition`'s matter.
+
+A faulty rule is an error with its file and line, and never stops the others.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from sigma.correlations import SigmaCorrelationRule
+from sigma.exceptions import SigmaError
+from sigma.filters import SigmaFilter
+from sigma.rule import SigmaDetectionItem, SigmaDetections, SigmaRule
+
+from trailhound import catalog
+from trailhound.detections import condition, documents, fields, mending
+from trailhound.detections.correlations import correlation, duration_ms
+from trailhound.detections.documents import Document, Kind
+from trailhound.detections.fields import Field
+from trailhound.detections.findings import check_template
+from trailhound.detections.predicate import Predicate
+from trailhound.detections.rules import Correlation, Rule, RuleSet
+from trailhound.errors import CatalogError
+
+Built = TypeVar("Built")
+
+PROOF = ".proof.yml"
+# pySigma expects certain shapes and meets others with whatever Python raises. SigmaError is a ValueError.
+_FAULTS = (CatalogError, ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
+
+
+def load_rules(paths: Iterable[Path]) -> RuleSet:
+    """Rules of these files and folders; the proofs beside them are left out.
+
+    Raises CatalogError only when a path does not exist.
+    """
+    found: list[Document] = []
+    errors: list[CatalogError] = []
+    for path in paths:
+        for file in catalog.find(path):
+            if not file.name.endswith(PROOF):
+                read, faults = documents.read(file)
+                found += read
+                errors += faults
+    return _rule_set(found, errors)
+
+
+def _rule_set(found: list[Document], errors: list[CatalogError]) -> RuleSet:
+    def each(kind: Kind, build: Callable[[Document], Built]) -> list[Built]:
+        built = []
+        for document in (d for d in found if d.kind == kind):
+            try:
+                built.append(build(document))
+            except _FAULTS as error:  # noqa: PERF203
+                errors.append(_complaint(error, document))
+        return built
+
+    filters = each("filter", _filter)
+    rules = each("rule", lambda document: _rule(document, filters))
+    known = {key: rule for rule in rules for key in (rule.uid, rule.name) if key}
+    correlations = each("correlation", lambda document: _correlated(document, known))
+    feeding = {uid for _, feeds in correlations for uid in feeds}
+    shown = [msgspec.structs.replace(rule, output=rule.uid not in feeding) for rule in rules]
+    return RuleSet(rules=_unique([*shown, *(rule for rule, _ in correlations)], errors), errors=tuple(errors))
+
+
+def _unique(rules: list[Rule], errors: list[CatalogError]) -> tuple[Rule, ...]:
+    kept: dict[str, Rule] = {}
+    for rule in rules:
+        first = kept.setdefault(rule.uid, rule)
+        if first is not rule:
+            where = f"{rule.path}:{rule.line}"
+            errors.append(CatalogError(f"another rule has the id {rule.uid}", where=where, causes=(f"{first.path}:{first.line}",)))
+    return tuple(kept.values())
+
+
+def _filter(document: Document) -> SigmaFilter:
+    data = mending.mend(document.data, "filter")
+    return SigmaFilter.from_dict(data, policy=mending.POLICY)
+
+
+def _rule(document: Document, filters: list[SigmaFilter]) -> Rule:
+    data = mending.mend(document.data, "detection")
+    parsed = SigmaRule.from_dict(data, policy=mending.POLICY)
+    for each in filters:
+        each.apply_on_rule(parsed)
+    logsource = parsed.logsource
+    per_resource = logsource.category == "resource"
+    if logsource.product not in (None, "aws") or logsource.service not in (None, "cloudtrail") or (
+        logsource.category not in (None, "resource")
+    ):
+        raise CatalogError("the logsource is not CloudTrail", next_step="product: aws, service: cloudtrail")
+    return _header(document, "sigma", _logic(parsed.detection, per_resource), per_resource=per_resource)
+
+
+def _logic(detection: SigmaDetections, per_resource: bool) -> Predicate:
+    return condition.predicate(detection, lambda name: fields.resolve(name, per_resource=per_resource))
+
+
+def _correlated(document: Document, known: dict[str, Rule]) -> tuple[Rule, set[str]]:
+    """The rule, and the uids of the rules that only feed it."""
+    data, ranges = mending.split_range(document.data)
+    parsed = SigmaCorrelationRule.from_dict(data, policy=mending.POLICY)
+    logic = correlation(parsed, ranges, known)
+    feeds = set() if parsed.generate else {base.rule_uid for base in logic.bases}
+    return _header(document, logic.kind, logic), feeds
+
+
+def _header(document: Document, kind: str, logic: Predicate | Correlation, *, per_resource: bool = False) -> Rule:
+    header = document.header
+    check_template(header.trailhound.title)
+    return Rule(
+        uid=str(header.id or uuid.uuid5(uuid.NAMESPACE_URL, f"{header.author}/{header.title}")),
+        name=header.name,
+        title=header.title,
+        description=" ".join(header.description.split()),
+        level=header.level or "low",
+        kind=kind,
+        logic=logic,
+        per_resource=per_resource,
+        template=header.trailhound.title,
+        episode_ms=duration_ms(header.trailhound.episode),
+        tags=tuple(header.tags or ()),
+        falsepositives=tuple(header.falsepositives or ()),
+        references=tuple(header.references or ()),
+        author=header.author,
+        license=header.license,
+        path=str(document.path),
+        line=document.line,
+    )
+
+
+def _complaint(error: BaseException, document: Document) -> CatalogError:
+    """The error, with the place of the first item that raises one by itself."""
+    line, own = _blame(document)
+    what = own or error
+    title = f"rule {document.header.title!r}"
+    where = f"{document.path}:{line} ({title})"
+    if isinstance(what, CatalogError):
+        return CatalogError(what.what, where=where, causes=what.causes, next_step=what.next_step)
+    if isinstance(what, RecursionError):
+        return CatalogError("the condition is nested too deeply", where=where)
+    said = str(what) if isinstance(what, SigmaError) else f"not a Sigma rule: {what}"
+    return CatalogError(said, where=where, next_step="docs/how-to/write-a-rule.md shows what a rule may hold")
+
+
+def _blame(document: Document) -> tuple[int, BaseException | None]:
+    if document.kind == "correlation":
+        return document.line_of("correlation", "condition"), None
+    section = "filter" if document.kind == "filter" else "detection"
+    detection = document.data.get(section)
+    per_resource = (document.header.logsource or {}).get("category") == "resource"
+
+    def resolve(name: str) -> Field:
+        return fields.resolve(name, per_resource=per_resource)
+
+    for name, definition in (detection or {}).items():
+        for keys, key, value in documents.items(definition, (section, str(name))):
+            if name in ("condition", "rules"):
+                continue
+            try:
+                mended = mending.mend_value(key, value)
+                condition.item(SigmaDetectionItem.from_mapping(key, mended, policy=mending.POLICY), resolve)
+            except _FAULTS as error:
+                return document.line_of(*keys), error
+    return document.line_of(section, "condition"), None

@@ -1,0 +1,270 @@
+"""The lake: Delta tables in one folder, written by one process at a time, read by any number.
+
+A table is a folder of Parquet files and a log that says which of them count; a commit is one new file
+in the log, so whoever is killed while writing leaves the table as it was. Two locks stand beside them:
+`.lock` is held by the one that writes, `.readers` is shared by all that have files mounted, so that
+files which no longer count are deleted only while nobody reads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import arro3.core as ac
+import msgspec
+from deltalake import ColumnProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from trailhound.engines import dialect
+from trailhound.engines.duckdb import DuckDB
+from trailhound.errors import WorkspaceError
+from trailhound.lake import arrow
+from trailhound.lake.tables import TABLES
+
+FORMAT = 1
+MARKER = "lake.json"
+
+_ROW_GROUP = 32_768  # rows; the unit that a reader skips when its operations do not match
+_SMALL = 20_000  # rows a file should have at least: opening a file costs as much as reading so many
+_MANY = 16  # files of one partition
+
+
+class _Marker(msgspec.Struct):
+    format: int
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Which version of each table is mounted; -1 for one that holds nothing yet."""
+
+    versions: dict[str, int]
+
+
+class TableSize(msgspec.Struct, frozen=True):
+    rows: int
+    bytes: int
+    files: int
+
+
+class _DataFile(msgspec.Struct, frozen=True):
+    rows: int
+    bytes: int
+    partition: str | None
+
+
+class Lake:
+    """The lake in folder `root`. Every method raises WorkspaceError if the folder cannot be used."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._locked = 0
+        self._lock_file: IO[bytes] | None = None
+        self._readers_file: IO[bytes] | None = None
+        try:
+            made = msgspec.json.decode((root / MARKER).read_bytes(), type=_Marker)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise WorkspaceError(
+                "this is not a workspace",
+                where=str(root),
+                causes=("nothing has been ingested yet", "another folder is meant"),
+                next_step="`trailhound ingest SOURCE...` makes one; --workspace names another",
+            ) from error
+        if made.format > FORMAT:
+            raise WorkspaceError(
+                f"the workspace is of format {made.format}, this trailhound knows formats up to {FORMAT}",
+                where=str(root),
+                causes=("it was made by a newer trailhound",),
+                next_step="upgrade trailhound",
+            )
+
+    @classmethod
+    def create(cls, root: Path) -> Lake:
+        """The lake in `root`, made if it is not there."""
+        marker = root / MARKER
+        if not marker.exists():
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+                marker.write_bytes(msgspec.json.encode(_Marker(FORMAT)))
+            except OSError as error:
+                raise _unwritable(root, error) from error
+        return cls(root)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the right to write, waiting for it; may be taken again by who has it."""
+        if not self._locked:
+            self._lock_file = self._open_lock(".lock")
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+        self._locked += 1
+        try:
+            yield
+        finally:
+            self._locked -= 1
+            if not self._locked and self._lock_file:
+                self._lock_file.close()
+
+    def append(self, table: str, data: Any) -> None:
+        """Add rows in one commit; `data` is anything with the Arrow C stream interface."""
+        with self.lock():
+            self._write(table, data, mode="append")
+
+    def upsert(self, table: str, data: ac.Table, key: str) -> None:
+        """Add rows in one commit; rows that have one of their `key` values are replaced by them."""
+        keys = sorted(set(data[key].to_pylist()))
+        if not keys:
+            return
+        listed = ", ".join(map(dialect.literal, keys))
+        with self.lock():
+            engine = DuckDB()
+            self._mount(engine, table)
+            known = engine.query(f"SELECT 1 FROM {table} WHERE {dialect.identifier(key)} IN ({listed}) LIMIT 1")
+            engine.close()
+            if known:
+                self._write(table, data, mode="overwrite", predicate=f"{key} IN ({listed})")
+            else:
+                self._write(table, data, mode="append")
+
+    def mount(self, engine: DuckDB) -> Snapshot:
+        """Make the tables, as they are now, readable on `engine`; their files stay until this object is gone."""
+        if self._readers_file is None:
+            self._readers_file = self._open_lock(".readers")
+            fcntl.flock(self._readers_file, fcntl.LOCK_SH)
+        return Snapshot({name: self._mount(engine, name) for name in TABLES})
+
+    def _mount(self, engine: DuckDB, name: str) -> int:
+        layout, delta = TABLES[name], self._delta(name)
+        files = delta.file_uris() if delta else []
+        engine.mount(name, files, ddl=arrow.ddl(layout.columns), partition=layout.partition)
+        return delta.version() if delta else -1
+
+    def files(self, table: str) -> list[str]:
+        """Paths of the Parquet files that make up the table now."""
+        delta = self._delta(table)
+        return delta.file_uris() if delta else []
+
+    def sizes(self) -> dict[str, TableSize]:
+        sizes = {}
+        for name in TABLES:
+            files = self._data_files(name)
+            sizes[name] = TableSize(sum(f.rows for f in files), sum(f.bytes for f in files), len(files))
+        return sizes
+
+    def compact(self) -> int:
+        """Rewrite partitions that lie in several small files as one sorted file each; how many were."""
+        with self.lock():
+            rewritten = 0
+            for name in TABLES:
+                partitions: dict[str | None, list[_DataFile]] = {}
+                for file in self._data_files(name):
+                    partitions.setdefault(file.partition, []).append(file)
+                for partition, files in partitions.items():
+                    if _scattered(files):
+                        self._rewrite(name, partition)
+                        rewritten += 1
+            if rewritten:
+                self._vacuum()
+            return rewritten
+
+    def flag(self, day: str, event_uids: Sequence[str], flag: str) -> None:
+        """Add a flag to events of one day, in one commit."""
+        listed = ", ".join(map(dialect.literal, event_uids))
+        marked = (
+            f"CASE WHEN metadata.uid IN ({listed}) AND NOT list_contains(flags, {dialect.literal(flag)})"
+            f" THEN list_append(flags, {dialect.literal(flag)}) ELSE flags END AS flags"
+        )
+        with self.lock():
+            self._rewrite("events", day, replace=marked)
+
+    def _rewrite(self, name: str, partition: str | None, *, replace: str = "") -> None:
+        layout = TABLES[name]
+        spill = self.root / ".spill"
+        engine = DuckDB(memory_limit="400MB", temp_directory=spill)
+        self._mount(engine, name)
+        where = f"{layout.partition} = {dialect.literal(partition)}" if partition else None
+        rows = engine.stream(
+            f"SELECT * {f'REPLACE ({replace})' if replace else ''} FROM {name} {f'WHERE {where}' if where else ''} "
+            f"ORDER BY {', '.join(dialect.column(path) for path in layout.sort)}"
+        )
+        self._write(name, rows, mode="overwrite", predicate=where)
+        engine.close()
+
+    def _vacuum(self) -> None:
+        """Delete files that no longer count, unless somebody may be reading them."""
+        with self._open_lock(".readers") as readers:
+            try:
+                fcntl.flock(readers, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            for name in TABLES:
+                if delta := self._delta(name):
+                    delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+
+    def _write(self, name: str, data: Any, *, mode: Any, predicate: str | None = None) -> None:
+        layout = TABLES[name]
+        plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
+        properties = WriterProperties(
+            compression="ZSTD",
+            compression_level=3,
+            max_row_group_size=_ROW_GROUP,
+            column_properties=dict.fromkeys(layout.unique, plain),
+        )
+        try:
+            write_deltalake(
+                str(self.root / name),
+                data,
+                mode=mode,
+                predicate=predicate,
+                partition_by=[layout.partition] if layout.partition else None,
+                writer_properties=properties,
+                target_file_size=1 << 40,  # one file a partition and write: sorting is lost across files
+                configuration={"delta.dataSkippingNumIndexedCols": "1"},
+            )
+        except (DeltaError, OSError) as error:
+            raise _unwritable(self.root, error) from error
+
+    def _delta(self, name: str) -> DeltaTable | None:
+        try:
+            return DeltaTable(str(self.root / name))
+        except TableNotFoundError:
+            return None
+        except (DeltaError, OSError) as error:
+            raise WorkspaceError(
+                f"the table {name} cannot be read: {error}",
+                where=str(self.root / name),
+                causes=("files were removed or changed by hand", "no permission to read the folder"),
+                next_step="restore the folder from a copy, or ingest again into a new workspace",
+            ) from error
+
+    def _data_files(self, name: str) -> list[_DataFile]:
+        delta = self._delta(name)
+        if delta is None:
+            return []
+        actions = ac.Table.from_arrow(delta.get_add_actions(flatten=True))
+        partition = TABLES[name].partition
+        partitions = actions[f"partition.{partition}"].to_pylist() if partition else [None] * len(actions)
+        counts = zip(actions["num_records"].to_pylist(), actions["size_bytes"].to_pylist(), partitions, strict=True)
+        return [_DataFile(rows or 0, size or 0, day) for rows, size, day in counts]
+
+    def _open_lock(self, name: str) -> IO[bytes]:
+        try:
+            return open(self.root / name, "ab")
+        except OSError as error:
+            raise _unwritable(self.root, error) from error
+
+
+def _scattered(files: Sequence[_DataFile]) -> bool:
+    return len(files) > 1 and (len(files) > _MANY or sum(file.rows for file in files) < _SMALL * len(files))
+
+
+def _unwritable(root: Path, error: Exception) -> WorkspaceError:
+    text = str(error)
+    if "No space left" in text or "os error 28" in text:
+        causes, next_step = ("the disk is full",), "free some space and run it again: what was written before is whole"
+    elif "ermission denied" in text or "Read-only" in text:
+        causes, next_step = ("the folder may not be written to",), "make it writable, or name another by --workspace"
+    else:
+        causes, next_step = (text.split("\n")[0][:300],), "run it again: what was written before is whole"
+    return WorkspaceError("the workspace cannot be written", where=str(root), causes=causes, next_step=next_step)
