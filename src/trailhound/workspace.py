@@ -4,50 +4,243 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import arro3.core as ac
 import msgspec
 
 from trailhound import __version__, settings as organisation
+from trailhound.cases import Decisions
 from trailhound.detections.detect import Detection, detect
 from trailhound.detections.placeholders import Placeholders, Production
-from trailhound.detections.proof import ProofResult, prove
-from trailhound.detections.rules import RuleSet, lint, load_rules
+from trailhound.detections.rules import RuleSet, load_rules
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.enrichers import context
-from trailhound.errors import RequestError, WorkspaceError
+from trailhound.errors import RequestError
 from trailhound.ingest.ingest import IngestReport, ingest
 from trailhound.ingest.ledger import Status, status
 from trailhound.investigation import answers, scope as scoping, steps
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Question, question, questions
-from trailhound.lake import sql_guard, times
-from trailhound.lake.lake import Lake
+from trailhound.lake import arrow, sql_guard, times
+from trailhound.lake.lake import Lake, Snapshot
 from trailhound.lake.search import SearchResult, search
 from trailhound.lake.tables import TABLES
 from trailhound.model import Answer, Finding, Investigation
-from trailhound.reports import html
-from trailhound.simulation.simulate import simulate
-from trailhound.simulation.story import stories
-from trailhound.simulation.truth import Truth
-from trailhound.states import States
+from trailhound import catalog
 
 PLACE = ".trailhound"
 VARIABLE = "TRAILHOUND_WORKSPACE"
-DEMO_STORY = "roboman1"
-_LEVELS = ("informational", "low", "medium", "high", "critical")
+LEVELS = ("informational", "low", "medium", "high", "critical")
 
 Progress = Callable[..., None]
 
 
-class Demo(msgspec.Struct, frozen=True):
-    """What the demonstration made, and where it lies."""
+class Workspace:
+    """A folder: `events/`, `ledger/`, `findings/` and the other tables, `trailhound.db`, `trailhound.toml`.
 
-    investigation: Investigation
-    report: Path
-    workspace: Path
-    ingested: IngestReport
-    findings: tuple[Finding, ...]
+    Every method raises a TrailhoundError that says what, where, likely causes and the next step.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, folder: Path | str | None = None) -> Workspace:
+        """The folder given, else $TRAILHOUND_WORKSPACE, else ./.trailhound; it is made by the first ingest."""
+        return cls(Path(folder or os.environ.get(VARIABLE) or PLACE))
+
+    @cached_property
+    def settings(self) -> organisation.Settings:
+        return organisation.load(self.folder)
+
+    def ingest(
+        self, sources: Sequence[str | Path], *, repair: bool = False, stdin: bytes | None = None, progress: Progress | None = None
+    ) -> IngestReport:
+        """Read files, folders, globs, archives or `-` into the lake; every record is accounted for."""
+        lake = Lake.create(self.folder)
+        toml = self.folder / organisation.FILE
+        if not toml.exists():
+            toml.write_text(organisation.TEMPLATE, "utf-8")
+        return ingest(lake, [str(s) for s in sources], repair=repair, stdin=stdin, progress=progress)
+
+    def status(self) -> Status:
+        """What the lake holds, where its gaps are, and what was rejected."""
+        lake, engine, _ = self._reading()
+        return status(engine, lake.sizes())
+
+    def detect(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        rules: Sequence[Path | str] = (),
+        only: Sequence[str] = (),
+        no_pack: bool = False,
+    ) -> Detection:
+        """Run the rules over the lake's events and store the findings; the same events give the same findings."""
+        lake, engine, _ = self._reading()
+        chosen = self._rules(rules, only=only, no_pack=no_pack)
+        found = detect(
+            engine,
+            chosen,
+            placeholders=self._placeholders(),
+            since=times.interval(since).start if since else None,
+            until=times.interval(until).end if until else None,
+        )
+        lake.upsert("findings", _table(found.findings), "uid")
+        return msgspec.structs.replace(found, findings=self._ranked(Decisions(self.folder).applied(found.findings)))
+
+    def findings(
+        self, *, level: str | None = None, status: str | None = None, rule: str | None = None, principal: str | None = None
+    ) -> list[Finding]:
+        """Stored findings, the gravest and latest first; `level` means that level or above."""
+        _, engine, _ = self._reading()
+        return [
+            f
+            for f in self._ranked(self._stored(engine))
+            if (level is None or LEVELS.index(f.level) >= LEVELS.index(level))
+            and (status is None or f.status == status)
+            and (rule is None or rule in (f.rule_uid, f.rule_title))
+            and (principal is None or principal in (f.principal_uid, f.principal_name))
+        ]
+
+    def close_finding(self, uid: str, because: str) -> Finding:
+        return self._decide(uid, "closed", because, None)
+
+    def suppress_finding(self, uid: str, because: str, until: str | None = None) -> Finding:
+        """Hide a finding, for good or until the end of a day (YYYY-MM-DD)."""
+        if until is not None:
+            times.interval(until)
+        return self._decide(uid, "suppressed", because, until)
+
+    def investigate(
+        self,
+        finding_uid: str | None = None,
+        *,
+        observable: str | None = None,
+        at: str | None = None,
+        window: str = "7d",
+        progress: Progress | None = None,
+    ) -> Investigation:
+        """All five steps for a finding (uid or the beginning of one), or for `KIND=VALUE` around a time."""
+        if (finding_uid is None) == (observable is None):
+            raise RequestError("name one finding, or one observable", next_step="`trailhound findings` lists the findings")
+        _, engine, snapshot = self._reading()
+        stored = self._stored(engine)
+        inputs = steps.Inputs(
+            engine=engine, settings=self.settings, findings=stored, as_of=self._as_of(engine, snapshot), versions=_versions()
+        )
+        context.mount(engine)
+        if finding_uid is not None:
+            finding = _by_uid(stored, finding_uid)
+            scope = scoping.of_finding(engine, finding)
+            return steps.investigate(inputs, scope, finding=finding, observable=None, progress=progress)
+        asked = scoping.parse(observable or "")
+        scope = self._scope(engine, asked, at, window)
+        return steps.investigate(inputs, scope, finding=None, observable=asked, progress=progress)
+
+    def ask(self, name: str, observable: str, *, at: str | None = None, window: str = "7d") -> Answer:
+        """One question (`ip_address.who_else`, or its number in the catalogue) of `KIND=VALUE`."""
+        asked, about = question(name), scoping.parse(observable)
+        _, engine, _ = self._reading()
+        context.mount(engine)
+        scope = self._scope(engine, about, at, window)
+        if about.kind in scope.values:
+            scope = msgspec.structs.replace(scope, values={**scope.values, about.kind: (about.value,)})
+        evidence = Evidence(engine, scope, self.settings, self._stored(engine))
+        if not answers.applies(asked, evidence):
+            raise RequestError(
+                f"{asked.id} cannot be asked of {observable}",
+                causes=(f"its events name no {asked.kind}", "it is about other operations or identities"),
+                next_step="`trailhound ask --list` shows what each question is about",
+            )
+        return answers.ask(asked, evidence)
+
+    def questions(self) -> list[Question]:
+        return list(questions())
+
+    def search(self, expression: str, *, limit: int = 100, group_by: Sequence[str] = (), timeline: bool = False) -> SearchResult:
+        """Filter all events (docs/reference/search.md)."""
+        _, engine, _ = self._reading()
+        return search(engine, expression, limit=limit, group_by=group_by, timeline=timeline)
+
+    def sql(self, query: str) -> Rows:
+        """One reading statement over the lake's tables."""
+        lake, engine, _ = self._reading()
+        return sql_guard.run(engine, query, tables=tuple(TABLES), directories=[lake.root.resolve()])
+
+    def rules(self, rules: Sequence[Path | str] = (), *, no_pack: bool = False) -> RuleSet:
+        """The rules that `detect` would run; those that are malformed are in its errors."""
+        return self._rules(rules, no_pack=no_pack)
+
+    def _rules(self, extra: Sequence[Path | str], *, only: Sequence[str] = (), no_pack: bool = False) -> RuleSet:
+        paths = [] if no_pack else [catalog.PACKS / "rules"]
+        return load_rules([*paths, *map(Path, extra)], only=only)
+
+    def _reading(self) -> tuple[Lake, DuckDB, Snapshot]:
+        lake, engine = Lake(self.folder), DuckDB()
+        return lake, engine, lake.mount(engine)
+
+    def _placeholders(self) -> Placeholders:
+        known = self.settings.production
+        production = Production(ids=known.instances, accounts=known.accounts, tags=known.tags)
+        return Placeholders(lists=self.settings.placeholders, production=production)
+
+    def _stored(self, engine: DuckDB) -> list[Finding]:
+        rows = engine.query("SELECT * FROM findings ORDER BY first_seen_time, uid")
+        return Decisions(self.folder).applied(msgspec.convert(rows, list[Finding]))
+
+    def _ranked(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        return tuple(sorted(findings, key=lambda f: (f.status != "new", -LEVELS.index(f.level), -f.last_seen_time, f.uid)))
+
+    def _decide(self, uid: str, status: str, because: str, until: str | None) -> Finding:
+        _, engine, _ = self._reading()
+        journal = Decisions(self.folder)
+        finding = _by_uid(self._stored(engine), uid)
+        journal.record(finding.uid, status, because, until)
+        return journal.applied([finding])[0]
+
+    def _scope(self, engine: DuckDB, asked: Any, at: str | None, window: str) -> scoping.Scope:
+        until = times.interval(at).end - 1 if at else scoping.latest(engine, asked)
+        if until is None:
+            raise RequestError(
+                f"no event names {asked.kind} {asked.value}",
+                causes=("another spelling", "its logs are not ingested"),
+                next_step=f"try `trailhound search '{asked.value}'`",
+            )
+        return scoping.of_observable(engine, asked, until - times.duration(window), until)
+
+    def _as_of(self, engine: DuckDB, snapshot: Snapshot) -> dict[str, Any]:
+        sql = """SELECT CAST(coalesce(sum(records), 0) AS BIGINT) AS seen, CAST(coalesce(sum(events), 0) AS BIGINT) AS events,
+          CAST(coalesce(sum(duplicates), 0) AS BIGINT) AS duplicates, CAST(coalesce(sum(rejected), 0) AS BIGINT) AS rejected,
+          count(*) AS files, min(first_time) AS first_time, max(last_time) AS last_time FROM ledger"""
+        return {"delta_version": snapshot.versions["events"], "ledger": engine.query(sql)[0]}
+
+
+def _table(findings: Sequence[Finding]) -> ac.Table:
+    """Findings as rows of their table; the status is the journal's, not theirs."""
+    columns = TABLES["findings"].columns
+    values: Mapping[str, list[Any]] = {column.path: [_stored_value(f, column.path) for f in findings] for column in columns}
+    return arrow.table(columns, values)
+
+
+def _stored_value(finding: Finding, name: str) -> Any:
+    value = getattr(finding, name)
+    return [(r.uid, r.uid, r.type, None) for r in value] if name == "resources" else value
+
+
+def _by_uid(findings: Sequence[Finding], uid: str) -> Finding:
+    fitting = [f for f in findings if f.uid.startswith(uid)]
+    if len(fitting) == 1 and uid:
+        return fitting[0]
+    what = f"{len(fitting)} findings begin with {uid!r}" if fitting else f"there is no finding {uid!r}"
+    raise RequestError(what, causes=("`detect` has not been run since the ingest",), next_step="`trailhound findings` lists them with their uids")
+
+
+def _versions() -> dict[str, str]:
+    return {"trailhound": __version__, **context.versions()}

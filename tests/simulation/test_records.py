@@ -35,7 +35,7 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @pytest.fixture(params=STORIES)
 def history(request: pytest.FixtureRequest, told: Callable):
-    return told(request.param, events=2500)
+    return told(request.param, events=1200)
 
 
 def unseen(history, identity) -> bool:

@@ -18,7 +18,7 @@ STORIES = [name for name, _ in stories()]
 
 @pytest.fixture(params=STORIES)
 def history(request: pytest.FixtureRequest, told: Callable):
-    return told(request.param, events=2500)
+    return told(request.param, events=1200)
 
 
 def seconds(earlier: dict, later: dict) -> float:
@@ -64,7 +64,7 @@ def test_settings_can_be_used_as_they_are(history) -> None:
 
 
 def test_the_benign_twin_replaces_what_it_terminates_every_week(told: Callable) -> None:
-    history = told("approved_termination", events=2500)
+    history = told("approved_termination", events=1200)
     last = history.phase("terminate")
     ended = [item["instanceId"] for r in last for item in r["requestParameters"]["instancesSet"]["items"]]
     launched = [r for r in history.records if r["eventName"] == "RunInstances" and "Terraform" in r["userAgent"]]
@@ -78,7 +78,7 @@ def test_the_benign_twin_replaces_what_it_terminates_every_week(told: Callable) 
 
 
 def test_gigabytes_leave_the_bucket_through_a_session_seen_elsewhere(told: Callable) -> None:
-    history = told("s3_exfiltration", events=2500)
+    history = told("s3_exfiltration", events=1200)
     taken = history.phase("exfiltrate")
     out = sum(r["additionalEventData"]["bytesTransferredOut"] for r in taken)
     assert out == next(p["bytes_out"] for p in history.truth["phases"] if p["name"] == "exfiltrate")
@@ -96,7 +96,7 @@ def test_gigabytes_leave_the_bucket_through_a_session_seen_elsewhere(told: Calla
 
 
 def test_a_policy_that_allows_everything_is_attached_by_its_author(told: Callable) -> None:
-    history = told("policy_attached", events=2500)
+    history = told("policy_attached", events=1200)
     (created,), (attached,) = history.phase("create_policy"), history.phase("attach_policy")
     statement = json.loads(created["requestParameters"]["policyDocument"])["Statement"][0]
     assert (statement["Effect"], statement["Action"], statement["Resource"]) == ("Allow", "*", "*")
@@ -108,7 +108,7 @@ def test_a_policy_that_allows_everything_is_attached_by_its_author(told: Callabl
 
 
 def test_the_bucket_stays_open_until_a_stranger_overwrites_the_sdk(told: Callable) -> None:
-    history = told("sdk_overwritten", events=2500)
+    history = told("sdk_overwritten", events=1200)
     opened = next(r for r in history.phase("opened") if r["eventName"] == "PutBucketPolicy")
     (overwritten,) = history.phase("overwritten")
     statement = opened["requestParameters"]["bucketPolicy"]["Statement"][0]
@@ -124,7 +124,7 @@ def test_the_bucket_stays_open_until_a_stranger_overwrites_the_sdk(told: Callabl
 
 
 def test_nothing_is_logged_for_47_minutes_and_a_user_comes_from_nowhere(told: Callable) -> None:
-    history = told("trail_stopped")
+    history = told("trail_stopped", days=3)
     (stopped,), (started,) = history.phase("stop_logging"), history.phase("start_logging")
     assert seconds(stopped, started) == 47 * 60
     between = [r for r in history.records if stopped["eventTime"] < r["eventTime"] < started["eventTime"]]
@@ -139,7 +139,7 @@ def test_nothing_is_logged_for_47_minutes_and_a_user_comes_from_nowhere(told: Ca
 
 
 def test_the_stolen_key_is_the_one_that_builds_use_at_home(told: Callable) -> None:
-    history = told("stolen_key", events=2500)
+    history = told("stolen_key", events=1200)
     stolen = {r["userIdentity"]["accessKeyId"] for r in history.phase("recon")}
     at_home = {r["userIdentity"]["accessKeyId"] for r in history.by("ci-runner") if "aws-cli" in r["userAgent"]}
     assert stolen == at_home

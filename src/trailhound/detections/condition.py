@@ -167,7 +167,7 @@ def _test(field: Field, value: SigmaType, resolve: Resolve, *, cased: bool) -> P
 def _match(value: SigmaType, *, cased: bool) -> Match:
     match value:
         case SigmaString():
-            return Text((_pattern(value),), cased)
+            return Text((pattern(value),), cased)
         case SigmaTimestampPart():
             return Moment(value.timestamp_part.name.lower(), int(value.number))  # type: ignore[arg-type]
         case SigmaNumber():
@@ -182,7 +182,8 @@ def _match(value: SigmaType, *, cased: bool) -> Match:
             raise CatalogError(f"a value of the kind {type(value).__name__} is not understood")
 
 
-def _pattern(text: SigmaString) -> Pattern:
+def pattern(text: SigmaString) -> Pattern:
+    """Sigma's own reading of wildcards and their escapes."""
     return tuple(_part(part) for part in text.s if part != "")
 
 
@@ -238,12 +239,12 @@ def _keyword(value: SigmaType, *, cased: bool) -> Predicate:
         case SigmaRegularExpression():
             return Test(RECORD, Regex(_regex(value)))
         case SigmaString():
-            pattern = _pattern(value)
+            wanted = pattern(value)
         case SigmaNumber() | SigmaBool():
-            pattern = (str(value),)
+            wanted = (str(value),)
         case _:
             raise CatalogError("a keyword is text; anything else needs a field")
-    spellings = {tuple(_spelt(part, ascii_only) for part in pattern) for ascii_only in (True, False)} | {pattern}
+    spellings = {tuple(_spelt(part, ascii_only) for part in wanted) for ascii_only in (True, False)} | {wanted}
     anywhere = tuple((Wildcard.MANY, *spelling, Wildcard.MANY) for spelling in sorted(spellings, key=repr))
     return Test(RECORD, Text(anywhere, cased))
 

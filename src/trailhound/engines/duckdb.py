@@ -6,7 +6,8 @@ In memory, because a DuckDB database file locks out every other process, even re
 from __future__ import annotations
 
 import atexit
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,9 @@ class DuckDB:
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def stream(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
-        """The result as an Arrow record batch reader, for writing into the lake."""
-        return self._run(sql, params).to_arrow_reader(50_000)
+        """The result through the Arrow C stream interface, run when it is read, for writing into the lake."""
+        with _explained(sql):
+            return self._connection.sql(sql, params=_mentioned(sql, params))
 
     def confine(self, directories: Sequence[Path]) -> None:
         """For SQL written by users: no file, network or setting outside the lake, for good."""
@@ -81,14 +83,23 @@ class DuckDB:
         self._connection.execute("SET lock_configuration = true")
 
     def _run(self, sql: str, params: Mapping[str, Any] | None) -> duckdb.DuckDBPyConnection:
-        try:
-            # DuckDB refuses a named parameter that the statement does not mention.
-            used = {key: value for key, value in (params or {}).items() if f"${key}" in sql}
-            return self._connection.execute(sql, used)
-        except duckdb.Error as error:
-            raise QueryError(
-                str(error).split("\n\n")[0],
-                where=sql if len(sql) < 500 else sql[:500] + " ...",
-                causes=("a column or function that does not exist", "a value of another type"),
-                next_step="`trailhound sql \"DESCRIBE events\"` lists the columns",
-            ) from error
+        with _explained(sql):
+            return self._connection.execute(sql, _mentioned(sql, params))
+
+
+def _mentioned(sql: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """DuckDB refuses a named parameter that the statement does not mention."""
+    return {key: value for key, value in (params or {}).items() if f"${key}" in sql}
+
+
+@contextmanager
+def _explained(sql: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise QueryError(
+            str(error).split("\n\n")[0],
+            where=sql if len(sql) < 500 else sql[:500] + " ...",
+            causes=("a column or function that does not exist", "a value of another type"),
+            next_step="`trailhound sql \"DESCRIBE events\"` lists the columns",
+        ) from error

@@ -94,9 +94,10 @@ def _table(tree: dict[str, Any]) -> ac.Table:
 def _nest(tree: dict[str, Any]) -> tuple[list[ac.Field], list[ac.Array]]:
     fields, arrays = [], []
     for name, node in tree.items():
+        array = node
         if isinstance(node, dict):
             inner_fields, inner_arrays = _nest(node)
-            node = ac.struct_array(inner_arrays, fields=inner_fields)
-        fields.append(ac.Field(name, node.type, nullable=True))
-        arrays.append(node)
+            array = ac.struct_array(inner_arrays, fields=inner_fields)
+        fields.append(ac.Field(name, array.type, nullable=True))
+        arrays.append(array)
     return fields, arrays

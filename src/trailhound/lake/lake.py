@@ -266,5 +266,5 @@ def _unwritable(root: Path, error: Exception) -> WorkspaceError:
     elif "ermission denied" in text or "Read-only" in text:
         causes, next_step = ("the folder may not be written to",), "make it writable, or name another by --workspace"
     else:
-        causes, next_step = (text.split("\n")[0][:300],), "run it again: what was written before is whole"
+        causes, next_step = (text.partition("\n")[0][:300],), "run it again: what was written before is whole"
     return WorkspaceError("the workspace cannot be written", where=str(root), causes=causes, next_step=next_step)

@@ -269,6 +269,6 @@ def _within(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
 def _like(glob: str) -> str:
     """`*` is any text, `?` one character, a backslash takes their meaning; with neither, anywhere in the value."""
     parts = re.findall(r"\\[*?\\]|.", glob, re.DOTALL)
-    wild = {"*": "_", "?": "_"}
+    wild = {"*": "%", "?": "_"}
     pattern = "".join(wild.get(part) or dialect.like_escape(part[-1]) for part in parts)
     return pattern if any(part in wild for part in parts) else f"%{pattern}%"

@@ -149,6 +149,7 @@ def extract(
         _look_into_denial(denial, named)
     found: dict[tuple[str, str], Resource] = {}
     late = []
+    by_arn = []
     for value, (kind, last), owner in named:
         if last:
             late.append((value, kind))
@@ -157,20 +158,17 @@ def extract(
                 found[kind, key] = (key, key, kind, owner)
         elif (resource := identify(value, kind, account, partition, owner)) is not None:
             found.setdefault((resource[2], resource[0]), resource)
+            if resource[0][:4] == "arn:":
+                by_arn.append((resource[2], resource[1]))
     for value, kind in late:
         if all(kind != known for known, _ in found):
             resource = identify(value, kind, account, partition, None)
             if resource is not None:
                 found[kind, resource[0]] = resource
-    return tuple(found.values()) if len(found) < 2 else _without_repeats(found)
-
-
-def _without_repeats(found: dict[tuple[str, str], Resource]) -> tuple[Resource, ...]:
-    """Leave out a bare name when the same event has the ARN of it as well."""
-    known = {(kind, name) for uid, name, kind, _ in found.values() if uid[:4] == "arn:"}
-    if not known:
-        return tuple(found.values())
-    return tuple([one for key, one in found.items() if key not in known])
+    if by_arn and len(found) > 1:
+        for known in by_arn:
+            found.pop(known, None)  # the bare name of what the same event has by ARN
+    return tuple(found.values())
 
 
 def _read_listed(listed: Raw) -> list[_Named]:
@@ -213,7 +211,7 @@ def _look(where: _Plan, inside: dict[str, Any], named: list[_Named]) -> None:
             named.extend((text, meaning, None) for text in _strings(value, _MAX_DEPTH))
     for key, other, meaning in where.joined:
         first, second = inside.get(key), inside.get(other)
-        if isinstance(first, str) and isinstance(second, str):
+        if isinstance(first, str) and isinstance(second, str) and second:
             named.append((f"{first}/{second}", meaning, None))
     for path, meaning in where.paths:
         named.extend((text, meaning, None) for text in _at(inside, path))
@@ -294,6 +292,8 @@ def identify(value: str, kind: str, account: str, partition: str, owner: str | N
     arn = parse_arn(value)
     if arn is not None:
         return _from_arn(value, arn, kind, owner)
+    if kind == _OBJECT:
+        return None
     form = _forms().by_type.get(kind) if kind else _by_id(value)
     kind = kind or (form.type if form else "")
     if kind == "AWS::Organizations::Account":

@@ -192,7 +192,7 @@ def _answer(said: Said, plan: Outline) -> Iterator[str]:
     asked_of = f"{escape(words.plain(answer.observable.kind))} {code(answer.observable.value)}"
     yield f"Asked of {asked_of}: {escape(answer.asks)}"
     yield f"**{answer.verdict}**: {escape(answer.sentence)}{_cites(plan.marks(events=answer.evidence))}"
-    points = [f"Because: {escape(gap.because)} To get it: {escape(gap.how_to_get)}" for gap in answer.gaps]
+    points = [f"Because {escape(gap.because)}; to get it: {escape(gap.how_to_get)}" for gap in answer.gaps]
     points += [f"Speaks for: {escape(title)}" for title in said.speaks_for]
     points += [f"Speaks against: {escape(title)}" for title in said.speaks_against]
     points += [f"Covers: {escape(answer.covers)}"] if answer.covers else []
@@ -228,7 +228,7 @@ def _unknowns(investigation: Investigation) -> Iterator[str]:
         yield "Every question had the evidence it needs."
         return
     yield _list(
-        f"**{escape(one.question)}** Because: {escape(one.because)} To get it: {escape(one.how_to_get)}"
+        f"**{escape(one.question)}** Because {escape(one.because)}; to get it: {escape(one.how_to_get)}"
         for one in investigation.unknowns
     )
 

@@ -47,8 +47,18 @@ def _heading(text: str) -> RenderableType:
     return Padding(Text(text, "bold underline"), (1, 0, 0, 0))
 
 
-def _indented(text: Text, left: int = 2) -> RenderableType:
-    return Padding(text, (0, 0, 0, left))
+def _indented(text: Text) -> RenderableType:
+    return Padding(text, (0, 0, 0, 2))
+
+
+def _item(sign: Text, *lines: Text) -> RenderableType:
+    """Lines that hang beside their sign."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for number, line in enumerate(lines):
+        grid.add_row("" if number else sign, line)
+    return grid
 
 
 def _more(hidden: int) -> Iterable[RenderableType]:
@@ -89,9 +99,8 @@ def _recommendations(investigation: Investigation) -> Iterable[RenderableType]:
     if not investigation.recommendations:
         yield Text("Nothing is recommended on this evidence.")
     for number, one in enumerate(investigation.recommendations[:LISTED], start=1):
-        yield Text.assemble(f"{number}. ", (one.urgency, URGENCIES[one.urgency]), f": {words.inline(one.action)}")
-        for broken in one.breaks[:LISTED]:
-            yield _indented(_said(f"breaks: {broken}", "dim"), 3)
+        action = Text.assemble((one.urgency, URGENCIES[one.urgency]), f": {words.inline(one.action)}")
+        yield _item(Text(f"{number}."), action, *(_said(f"breaks: {broken}", "dim") for broken in one.breaks[:LISTED]))
     yield from _more(len(investigation.recommendations) - LISTED)
 
 
@@ -117,7 +126,10 @@ def _unknowns(investigation: Investigation) -> Iterable[RenderableType]:
         return
     yield _heading("What is not known")
     for one in investigation.unknowns[:LISTED]:
-        yield Text.assemble(("? ", "yellow"), words.inline(one.question))
-        yield _indented(_said(f"because {one.because}", "dim"))
-        yield _indented(_said(f"to get it: {one.how_to_get}", "dim"))
+        yield _item(
+            Text("?", "yellow"),
+            _said(one.question),
+            _said(f"because {one.because}", "dim"),
+            _said(f"to get it: {one.how_to_get}", "dim"),
+        )
     yield from _more(len(investigation.unknowns) - LISTED)

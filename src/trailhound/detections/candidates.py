@@ -1,0 +1,166 @@
+"""One pass over the events for all rules: what any rule may want, and then what each rule does match.
+
+1. The events are grouped by a few columns of few values (service, operation, outcome ...). Each rule, weakened to
+   these columns, is asked once per group and not once per event: that leaves it a handful of groups.
+2. Events of those groups are copied, with the columns that rules read. A rule whose groups hold a large part of all
+   events does not wait for its groups: its whole condition decides which of them are copied.
+3. Each rule's whole condition is asked of the events of its groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from trailhound.detections import compile
+from trailhound.detections.fields import ROW_FIELDS
+from trailhound.detections.predicate import TRUE, Listed, Predicate, Test, columns, relax
+from trailhound.engines.dialect import column, identifier, literal
+from trailhound.engines.duckdb import DuckDB
+from trailhound.errors import QueryError
+
+GROUPED = (
+    "api.service.name",
+    "api.operation",
+    "api.response.error",
+    "status_id",
+    "denied",
+    "read_only",
+    "metadata.event_code",
+    "actor.user.type",
+    "actor.invoked_by",
+)
+# What every finding shows.
+SHOWN = (
+    "time",
+    "metadata.uid",
+    "principal_uid",
+    "cloud.account.uid",
+    "cloud.region",
+    "src_endpoint.ip",
+    "api.operation",
+    "resources",
+)
+GROUPS, CANDIDATES, HITS = "detect_groups", "detect_candidates", "detect_hits"
+
+_BATCH = 64  # rules in one statement
+_LARGE = 20_000  # events of a rule's groups beyond which, if they are also a good part of all, its condition decides
+
+
+class Query(NamedTuple):
+    """A rule as it is asked: its placeholders filled."""
+
+    predicate: Predicate
+    per_resource: bool
+
+
+def collect(
+    engine: DuckDB, queries: Mapping[int, Query], more: Iterable[str], *, since: int | None, until: int | None
+) -> dict[int, QueryError]:
+    """Fill CANDIDATES and HITS (`rule`, `row`, `resource.*`) with what the queries match among events of
+    since <= time < until. `more`: columns wanted besides. Queries that the engine refuses are returned, with why.
+    """
+    within = _within(since, until)
+    keys = ", ".join(column(path) for path in GROUPED)
+    named = ", ".join(f"{column(path)} AS {identifier(path)}" for path in GROUPED)
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE {GROUPS} AS SELECT CAST(row_number() OVER () AS INTEGER) AS grouped, * FROM "
+        f"(SELECT {named}, count(*) AS events FROM events WHERE {within} GROUP BY {keys})"
+    )
+    wanted = _wanted(engine, queries)
+    _copy(engine, queries, wanted, more, within)
+    return _match(engine, queries, wanted)
+
+
+def drop(engine: DuckDB) -> None:
+    for table in (GROUPS, CANDIDATES, HITS):
+        engine.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def _within(since: int | None, until: int | None) -> str:
+    """`event_day` besides `time`, because it is what the files are laid out by."""
+    limits = []
+    for sign, limit in ((">=", since), ("<", until)):
+        if limit is not None:
+            day = f"strftime(make_timestamp_ms({literal(limit)}), '%Y-%m-%d')"
+            limits.append(f"time {sign} {literal(limit)} AND event_day {'>=' if sign == '>=' else '<='} {day}")
+    return " AND ".join(limits) or "TRUE"
+
+
+def _is_grouped(test: Test) -> bool:
+    return not isinstance(test.match, Listed) and columns(test) <= set(GROUPED)
+
+
+def _wanted(engine: DuckDB, queries: Mapping[int, Query]) -> dict[int, list[int]]:
+    """Groups in which each query may match."""
+    weak = {uid: relax(query.predicate, _is_grouped) for uid, query in queries.items()}
+    found: dict[int, list[int]] = {}
+    for some in _batches(list(weak)):
+        lists = ", ".join(
+            f"list(grouped ORDER BY grouped) FILTER (WHERE {compile.sql(weak[uid], identifier)}) AS r{uid}" for uid in some
+        )
+        row = engine.query(f"SELECT {lists} FROM {GROUPS}")[0]
+        found.update({uid: row[f"r{uid}"] or [] for uid in some})
+    return found
+
+
+def _copy(
+    engine: DuckDB, queries: Mapping[int, Query], wanted: Mapping[int, Sequence[int]], more: Iterable[str], within: str
+) -> None:
+    sizes = {row["grouped"]: row["events"] for row in engine.query(f"SELECT grouped, events FROM {GROUPS}")}
+    limit = max(_LARGE, sum(sizes.values()) // 50)
+    wide = {uid for uid, groups in wanted.items() if sum(sizes[group] for group in groups) > limit}
+    whole = {group for uid, groups in wanted.items() if uid not in wide for group in groups}
+    filtered = {group for uid in wide for group in wanted[uid]} - whole
+    conditions = [
+        compile.sql(relax(queries[uid].predicate, lambda test: not columns(test) & set(ROW_FIELDS))) for uid in sorted(wide)
+    ]
+    paths = dict.fromkeys((*SHOWN, *more, *(path for query in queries.values() for path in sorted(columns(query.predicate)))))
+    copied = ", ".join(f"{column(path)} AS {identifier(path)}" for path in paths if path not in ROW_FIELDS)
+    joined = " AND ".join(f"{column(path)} IS NOT DISTINCT FROM picked.{identifier(path)}" for path in GROUPED)
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE {CANDIDATES} AS SELECT row_number() OVER () AS row, picked.grouped, {copied} "
+        f"FROM events JOIN (SELECT *, {_among('grouped', whole)} AS whole FROM {GROUPS} "
+        f"WHERE {_among('grouped', whole | filtered)}) AS picked ON {joined} "
+        f"WHERE {within} AND (picked.whole OR {' OR '.join(conditions) or 'FALSE'})"
+    )
+
+
+def _match(engine: DuckDB, queries: Mapping[int, Query], wanted: Mapping[int, Sequence[int]]) -> dict[int, QueryError]:
+    rows = ", ".join(f"{identifier(path)} VARCHAR" for path in ROW_FIELDS)
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE {HITS} (rule INTEGER, row BIGINT, {rows})")
+    refused: dict[int, QueryError] = {}
+    for some in _batches([uid for uid in queries if wanted[uid]]):
+        statements = [_hits(uid, queries[uid], wanted[uid]) for uid in some]
+        try:
+            engine.execute(f"INSERT INTO {HITS} {' UNION ALL '.join(statements)}")
+        except QueryError:
+            for uid, statement in zip(some, statements, strict=True):
+                try:
+                    engine.execute(f"INSERT INTO {HITS} {statement}")
+                except QueryError as error:
+                    refused[uid] = error
+    return refused
+
+
+def _hits(uid: int, query: Query, groups: Sequence[int]) -> str:
+    rows = ", ".join(identifier(path) for path in ROW_FIELDS)
+    source = CANDIDATES
+    if query.per_resource:
+        members = ", ".join(f"named.item.{identifier(path.split('.')[1])} AS {identifier(path)}" for path in ROW_FIELDS)
+        source = f"(SELECT {CANDIDATES}.*, {members} FROM {CANDIDATES}, unnest(resources) AS named(item))"
+    else:
+        rows = ", ".join(f"NULL AS {identifier(path)}" for path in ROW_FIELDS)
+    return f"SELECT {uid}, row, {rows} FROM {source} WHERE {_among('grouped', groups)} AND {compile.sql(query.predicate, identifier)}"
+
+
+def _among(name: str, numbers: Iterable[int]) -> str:
+    listed = ", ".join(str(number) for number in sorted(numbers))
+    return f"{name} IN ({listed})" if listed else "FALSE"
+
+
+def _batches(uids: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (uids[start : start + _BATCH] for start in range(0, len(uids), _BATCH))
+
+
+__all__ = ["CANDIDATES", "GROUPS", "HITS", "TRUE", "Query", "collect", "drop"]
