@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -32,8 +30,6 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
@@ -41,11 +37,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Opens HTML as a file; keyword arguments are those of a browser context."""
     contexts = []
 
-    def show(html: str, anchor: str = "", **settings: object) -> Page:
+    def show(html: str, anchor: str = "", **settings: Any) -> Any:
         file = tmp_path / "report.html"
         file.write_text(html, "utf-8")
         context = browser.new_context(**settings)
@@ -54,7 +50,10 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         page.problems = []  # whatever the page says or does that a document should not
         page.on("console", lambda message: page.problems.append(message.text))
         page.on("dialog", lambda dialog: (page.problems.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: None if request.url.startswith(file.as_uri()) else page.problems.append(request.url))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(file.as_uri()) else page.problems.append(request.url),
+        )
         page.goto(file.as_uri() + anchor)
         return page
 

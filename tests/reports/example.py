@@ -52,7 +52,7 @@ LOOKS = tuple(event(f"look {n}") for n in range(4))
 TERMINATIONS = tuple(event(f"termination {n}") for n in range(10))
 LAUNCHES = tuple(event(f"launch {n}") for n in range(2))
 SIGN_INS = tuple(event(f"earlier sign-in {n}") for n in range(3))
-TERMINATED = tuple(at("2020-11-06 03:17:35") + 27_111 * n // 1000 * 1000 for n in range(9)) + (at("2020-11-06 03:21:39"),)
+TERMINATED = (*tuple(at("2020-11-06 03:17:35") + 27111 * n // 1000 * 1000 for n in range(9)), at("2020-11-06 03:21:39"))
 
 FINDING = Finding(
     uid="f3b1c2d47a90",
@@ -295,3 +295,15 @@ INVESTIGATION = Investigation(
 
 def altered(**changes: Any) -> Investigation:
     return msgspec.structs.replace(INVESTIGATION, **changes)
+
+
+BRIEF = altered(  # some of each kind: quick to render many times
+    finding=msgspec.structs.replace(FINDING, resources=FINDING.resources[:2]),
+    answers=(ANSWERS[0], ANSWERS[2], ANSWERS[-1]),
+    artifacts=INVESTIGATION.artifacts[:4:3],
+    timeline=TIMELINE[12:18],
+    narrative=NARRATIVE[1:2],
+    recommendations=RECOMMENDATIONS[:1],
+    verdict=msgspec.structs.replace(INVESTIGATION.verdict, explanations=EXPLANATIONS[:2]),
+    unknowns=INVESTIGATION.unknowns[:1],
+)

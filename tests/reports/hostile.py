@@ -49,7 +49,9 @@ def poisoned(document: Any, poison: str) -> Any:
     by which a chart is looked up. Texts that were equal stay equal, so that the document keeps its shape."""
     if isinstance(document, msgspec.Struct):
         hints = get_type_hints(type(document))
-        kept = {name for name, hint in hints.items() if get_origin(hint) is Literal or name == "name" and "marks" in hints}
+        kept = {
+            name for name, hint in hints.items() if get_origin(hint) is Literal or (name == "name" and "marks" in hints)
+        }
         changed = {f: poisoned(getattr(document, f), poison) for f in document.__struct_fields__ if f not in kept}
         return msgspec.structs.replace(document, **changed)
     if isinstance(document, tuple | list):
@@ -62,7 +64,22 @@ def poisoned(document: Any, poison: str) -> Any:
 def check_poisoned(document: Any, poison: str) -> None:
     """The guard of the tests themselves: every text carries the poison, but for a few closed sets of words."""
     left = {text for text in texts(document) if poison not in text}
-    assert left <= {"hours", "yes", "no", "unknown", "success", "failure", "", "malicious", "high", "critical", "new", "now", "today", "this week"}
+    assert left <= {
+        "hours",
+        "yes",
+        "no",
+        "unknown",
+        "success",
+        "failure",
+        "",
+        "malicious",
+        "high",
+        "critical",
+        "new",
+        "now",
+        "today",
+        "this week",
+    }
 
 
 def texts(document: Any) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.reports.example import ANSWERS, FAILURES, INVESTIGATION, SUCCESS, TERMINATIONS, UID, altered
+
 from trailhound.reports import outline as module
 from trailhound.reports.outline import Exhibit, Mark, Outline, leading, outline
 
@@ -15,7 +15,10 @@ def test_every_answer_is_shown_once_under_its_step_and_observable() -> None:
     plan = outline(INVESTIGATION)
     shown = [said.answer.uid for stage in plan.stages for group in stage.groups for said in group.answers]
     assert sorted(shown) == sorted(answer.uid for answer in ANSWERS)
-    assert [(stage.number, stage.name) for stage in plan.stages] == [(3, "artifact analysis"), (4, "additional artifact analysis")]
+    assert [(stage.number, stage.name) for stage in plan.stages] == [
+        (3, "artifact analysis"),
+        (4, "additional artifact analysis"),
+    ]
     for stage in plan.stages:
         assert all(said.answer.observable == group.observable for group in stage.groups for said in group.answers)
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.reports.example import FINDING, at
+
 from trailhound.reports import words
 
 
@@ -39,7 +39,7 @@ def test_inline_is_one_line(text: str) -> None:
     assert len(words.inline(text).splitlines()) <= 1
 
 
-@given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31), timezones=st.just(UTC)))
+@given(st.datetimes(timezones=st.just(UTC)))
 def test_times_read_back_to_the_millisecond(moment: datetime) -> None:
     time = round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
     read = datetime.fromisoformat(words.iso(time))
@@ -55,15 +55,30 @@ def test_a_time_beyond_any_calendar_is_told_as_the_number(time: int) -> None:
 
 @pytest.mark.parametrize(
     ("milliseconds", "told"),
-    [(0, "0 ms"), (250, "250 ms"), (13_000, "13 s"), (244_000, "4 min 4 s"), (3_900_000, "1 h 5 min"), (86_400_000, "1 day"), (90_000_000, "1 day 1 h"), (66 * 86_400_000 + 5, "66 days")],
+    [
+        (0, "0 ms"),
+        (250, "250 ms"),
+        (13_000, "13 s"),
+        (244_000, "4 min 4 s"),
+        (3_900_000, "1 h 5 min"),
+        (86_400_000, "1 day"),
+        (90_000_000, "1 day 1 h"),
+        (66 * 86_400_000 + 5, "66 days"),
+    ],
 )
 def test_durations_have_two_units(milliseconds: int, told: str) -> None:
     assert words.duration(milliseconds) == told
 
 
 def test_a_period_names_the_day_once() -> None:
-    assert words.period(at("2020-11-06 03:17:35"), at("2020-11-06 03:21:39")) == "Fri 2020-11-06 03:17:35Z to 03:21:39Z (4 min 4 s)"
-    assert words.period(at("2020-11-06 23:59:59"), at("2020-11-07 00:00:01")) == "Fri 2020-11-06 23:59:59Z to Sat 2020-11-07 00:00:01Z (2 s)"
+    assert (
+        words.period(at("2020-11-06 03:17:35"), at("2020-11-06 03:21:39"))
+        == "Fri 2020-11-06 03:17:35Z to 03:21:39Z (4 min 4 s)"
+    )
+    assert (
+        words.period(at("2020-11-06 23:59:59"), at("2020-11-07 00:00:01"))
+        == "Fri 2020-11-06 23:59:59Z to Sat 2020-11-07 00:00:01Z (2 s)"
+    )
 
 
 def test_resources_are_counted_as_what_they_are() -> None:

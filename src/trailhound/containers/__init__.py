@@ -29,11 +29,14 @@ CONTAINERS = (
 
 
 def read(pieces: Iterator[bytes]) -> tuple[str, Iterator[Found]]:
-    """The name of the container, and what it holds in the order it stands there."""
+    """The name of the container, and what it holds in the order it stands there.
+
+    `empty`, `unknown` and `pasted` are names for what holds one Broken, the text as a whole.
+    """
     text = Text(pieces)
     head = text.head[:_HEAD]
     if text.whole is not None and not head.strip():
-        return "empty", iter((Broken(0, "empty", "there is nothing in it"),))
+        return "empty", iter((Broken(None, "empty", "there is nothing in it"),))
     for container in CONTAINERS:
         if container.sniff(head):
             inner = ENVELOPES if container is objects else ()
@@ -48,4 +51,4 @@ def _unknown(head: bytes) -> Broken:
         detail = "binary, or text in UTF-16: convert it to UTF-8"
     elif b"eventName" in head:
         detail = "no JSON, though it speaks of events; --repair may mend text copied out of a document or a chat"
-    return Broken(0, "not_json", detail, excerpt(head))
+    return Broken(None, "not_json", detail, excerpt(head))

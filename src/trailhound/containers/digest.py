@@ -29,4 +29,4 @@ def records(text: Text) -> Iterator[Found]:
     except (msgspec.MsgspecError, RecursionError):
         yield data  # a record that only speaks of digests somewhere inside
     else:
-        yield Broken(0, "digest", f"a digest file that lists {len(digest.logFiles)} log files", excerpt(data))
+        yield Broken(None, "digest", f"a digest file that lists {len(digest.logFiles)} log files", excerpt(data))

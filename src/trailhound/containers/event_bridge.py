@@ -32,4 +32,4 @@ def records(text: Text) -> Iterator[Found]:
         yield bytes(event.detail)
     else:
         detail = f"an EventBridge event of another kind: {event.detail_type[:100]}"
-        yield Broken(0, "not_cloudtrail", detail, excerpt(data))
+        yield Broken(None, "not_cloudtrail", detail, excerpt(data))

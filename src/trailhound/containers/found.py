@@ -12,7 +12,7 @@ EXCERPT = 200
 class Broken(NamedTuple):
     """A stretch of text that is not a record of CloudTrail, and why."""
 
-    position: int  # byte of the text it starts at
+    position: int | None  # byte of the text it starts at; None where only its place in the order is known
     reason: str
     detail: str
     excerpt: str = ""

@@ -43,7 +43,7 @@ def _line(line: bytes, position: int) -> Iterator[Found]:
         # Two objects run together, or one that is damaged.
         for found in scan.values(iter((value,))):
             if isinstance(found, Broken):
-                yield found._replace(position=position + found.position)
+                yield found._replace(position=position + (found.position or 0))
             else:
                 yield from opened(found)
 

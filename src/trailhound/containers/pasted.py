@@ -19,4 +19,4 @@ def sniff(head: bytes) -> bool:
 
 def records(text: Text) -> Iterator[Found]:
     detail = "its quotes are not those of JSON: copied out of a document or a chat? --repair mends that and shows how"
-    yield Broken(0, "pasted_text", detail, excerpt(text.head))
+    yield Broken(None, "pasted_text", detail, excerpt(text.head))

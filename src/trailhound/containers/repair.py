@@ -52,6 +52,8 @@ def repair(data: bytes) -> Repaired | None:
     if not steps:
         return None
     mended = json.dumps(trimmed, ensure_ascii=False)
+    if not _speaks_of_events(mended):
+        return None
     return Repaired(mended.encode(), steps, _difference(original, mended))
 
 
@@ -100,6 +102,11 @@ def _guess(text: str) -> Any:
 def _holds_objects(value: Any) -> bool:
     values = value if isinstance(value, list) else [value]
     return bool(values) and all(isinstance(item, dict) and item for item in values)
+
+
+def _speaks_of_events(text: str) -> bool:
+    """Guessing turns any prose with a brace in it into some JSON."""
+    return '"eventName"' in text or '"eventTime"' in text
 
 
 def _unwrap(text: str) -> str:

@@ -25,7 +25,7 @@ def sniff(head: bytes) -> bool:
 def records(text: Text) -> Iterator[Found]:
     for found in log_file.records(text):
         if isinstance(found, bytes) and _is_notice(found):
-            yield Broken(0, "s3_notification", "a notice of a write to S3, not an event", excerpt(found))
+            yield Broken(None, "s3_notification", "a notice of a write to S3, not an event", excerpt(found))
         else:
             yield found
 

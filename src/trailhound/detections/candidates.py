@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from trailhound.detections import compile
+from trailhound.detections.compile import condition_sql
 from trailhound.detections.fields import ROW_FIELDS
-from trailhound.detections.predicate import TRUE, Listed, Predicate, Test, columns, relax
+from trailhound.detections.predicate import Listed, Predicate, Test, columns, relax
 from trailhound.engines.dialect import column, identifier, literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import QueryError
@@ -61,6 +61,18 @@ def collect(
     since <= time < until. `more`: columns wanted besides. Queries that the engine refuses are returned, with why.
     """
     within = _within(since, until)
+    try:
+        _collect(engine, queries, more, within)
+        return {}
+    except QueryError:
+        refused = _refused(engine, queries)
+        if not refused:
+            raise
+        _collect(engine, {uid: query for uid, query in queries.items() if uid not in refused}, more, within)
+        return refused
+
+
+def _collect(engine: DuckDB, queries: Mapping[int, Query], more: Iterable[str], within: str) -> None:
     keys = ", ".join(column(path) for path in GROUPED)
     named = ", ".join(f"{column(path)} AS {identifier(path)}" for path in GROUPED)
     engine.execute(
@@ -69,7 +81,23 @@ def collect(
     )
     wanted = _wanted(engine, queries)
     _copy(engine, queries, wanted, more, within)
-    return _match(engine, queries, wanted)
+    _match(engine, queries, wanted)
+
+
+def _refused(engine: DuckDB, queries: Mapping[int, Query]) -> dict[int, QueryError]:
+    """Slow, and only asked for when something was refused: a rule of a user must not stop the others."""
+    refused = {}
+    for uid, query in queries.items():
+        try:
+            engine.query(f"SELECT count(*) FROM events WHERE {condition_sql(_of_event(query.predicate))}")
+        except QueryError as error:
+            refused[uid] = error
+    return refused
+
+
+def _of_event(predicate: Predicate) -> Predicate:
+    """What a condition over resources says of the event alone."""
+    return relax(predicate, lambda test: not columns(test) & set(ROW_FIELDS))
 
 
 def drop(engine: DuckDB) -> None:
@@ -97,7 +125,7 @@ def _wanted(engine: DuckDB, queries: Mapping[int, Query]) -> dict[int, list[int]
     found: dict[int, list[int]] = {}
     for some in _batches(list(weak)):
         lists = ", ".join(
-            f"list(grouped ORDER BY grouped) FILTER (WHERE {compile.sql(weak[uid], identifier)}) AS r{uid}" for uid in some
+            f"list(grouped ORDER BY grouped) FILTER (WHERE {condition_sql(weak[uid], identifier)}) AS r{uid}" for uid in some
         )
         row = engine.query(f"SELECT {lists} FROM {GROUPS}")[0]
         found.update({uid: row[f"r{uid}"] or [] for uid in some})
@@ -112,35 +140,25 @@ def _copy(
     wide = {uid for uid, groups in wanted.items() if sum(sizes[group] for group in groups) > limit}
     whole = {group for uid, groups in wanted.items() if uid not in wide for group in groups}
     filtered = {group for uid in wide for group in wanted[uid]} - whole
-    conditions = [
-        compile.sql(relax(queries[uid].predicate, lambda test: not columns(test) & set(ROW_FIELDS))) for uid in sorted(wide)
-    ]
+    conditions = [condition_sql(_of_event(queries[uid].predicate)) for uid in sorted(wide)]
     paths = dict.fromkeys((*SHOWN, *more, *(path for query in queries.values() for path in sorted(columns(query.predicate)))))
     copied = ", ".join(f"{column(path)} AS {identifier(path)}" for path in paths if path not in ROW_FIELDS)
-    joined = " AND ".join(f"{column(path)} IS NOT DISTINCT FROM picked.{identifier(path)}" for path in GROUPED)
+    joined = " AND ".join(f"{column(path)} IS NOT DISTINCT FROM picked.k{n}" for n, path in enumerate(GROUPED))
+    keys = ", ".join(f"{identifier(path)} AS k{n}" for n, path in enumerate(GROUPED))
     engine.execute(
         f"CREATE OR REPLACE TEMP TABLE {CANDIDATES} AS SELECT row_number() OVER () AS row, picked.grouped, {copied} "
-        f"FROM events JOIN (SELECT *, {_among('grouped', whole)} AS whole FROM {GROUPS} "
+        f"FROM events JOIN (SELECT grouped, {keys}, {_among('grouped', whole)} AS whole FROM {GROUPS} "
         f"WHERE {_among('grouped', whole | filtered)}) AS picked ON {joined} "
         f"WHERE {within} AND (picked.whole OR {' OR '.join(conditions) or 'FALSE'})"
     )
 
 
-def _match(engine: DuckDB, queries: Mapping[int, Query], wanted: Mapping[int, Sequence[int]]) -> dict[int, QueryError]:
+def _match(engine: DuckDB, queries: Mapping[int, Query], wanted: Mapping[int, Sequence[int]]) -> None:
     rows = ", ".join(f"{identifier(path)} VARCHAR" for path in ROW_FIELDS)
     engine.execute(f"CREATE OR REPLACE TEMP TABLE {HITS} (rule INTEGER, row BIGINT, {rows})")
-    refused: dict[int, QueryError] = {}
     for some in _batches([uid for uid in queries if wanted[uid]]):
-        statements = [_hits(uid, queries[uid], wanted[uid]) for uid in some]
-        try:
-            engine.execute(f"INSERT INTO {HITS} {' UNION ALL '.join(statements)}")
-        except QueryError:
-            for uid, statement in zip(some, statements, strict=True):
-                try:
-                    engine.execute(f"INSERT INTO {HITS} {statement}")
-                except QueryError as error:
-                    refused[uid] = error
-    return refused
+        statements = (_hits(uid, queries[uid], wanted[uid]) for uid in some)
+        engine.execute(f"INSERT INTO {HITS} {' UNION ALL '.join(statements)}")
 
 
 def _hits(uid: int, query: Query, groups: Sequence[int]) -> str:
@@ -151,7 +169,7 @@ def _hits(uid: int, query: Query, groups: Sequence[int]) -> str:
         source = f"(SELECT {CANDIDATES}.*, {members} FROM {CANDIDATES}, unnest(resources) AS named(item))"
     else:
         rows = ", ".join(f"NULL AS {identifier(path)}" for path in ROW_FIELDS)
-    return f"SELECT {uid}, row, {rows} FROM {source} WHERE {_among('grouped', groups)} AND {compile.sql(query.predicate, identifier)}"
+    return f"SELECT {uid}, row, {rows} FROM {source} WHERE {_among('grouped', groups)} AND {condition_sql(query.predicate, identifier)}"
 
 
 def _among(name: str, numbers: Iterable[int]) -> str:
@@ -162,5 +180,3 @@ def _among(name: str, numbers: Iterable[int]) -> str:
 def _batches(uids: Sequence[int]) -> Iterable[Sequence[int]]:
     return (uids[start : start + _BATCH] for start in range(0, len(uids), _BATCH))
 
-
-__all__ = ["CANDIDATES", "GROUPS", "HITS", "TRUE", "Query", "collect", "drop"]

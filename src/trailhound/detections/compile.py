@@ -38,21 +38,21 @@ _FEW = 3  # beyond, one regular expression with alternatives is quicker than so 
 _MANY = 1000  # beyond, one regular expression outgrows what RE2 compiles
 
 
-def sql(predicate: Predicate, column: Column = dialect.column) -> str:
+def condition_sql(predicate: Predicate, column: Column = dialect.column) -> str:
     """A condition over `events`, or over whatever table `column` names the columns of."""
     match predicate:
         case All(parts):
-            return "(" + " AND ".join(sql(part, column) for part in parts) + ")" if parts else "TRUE"
+            return "(" + " AND ".join(condition_sql(part, column) for part in parts) + ")" if parts else "TRUE"
         case Any(parts):
-            return "(" + " OR ".join(sql(part, column) for part in parts) + ")" if parts else "FALSE"
+            return "(" + " OR ".join(condition_sql(part, column) for part in parts) + ")" if parts else "FALSE"
         case Not(part):
-            return f"(NOT {sql(part, column)})"
+            return f"(NOT {condition_sql(part, column)})"
         case Test(field, match):
             condition = _test(field, match, column)
             return dialect.lenient(condition) if _reads_json(field, match) else condition
 
 
-def value(field: Field, column: Column = dialect.column) -> str:
+def value_sql(field: Field, column: Column = dialect.column) -> str:
     """SQL of the field's text; of the list of its texts where it is `multiple`."""
     names = [column(path) for path in field.columns]
     match field.kind:
@@ -82,11 +82,11 @@ def _test(field: Field, match: Match, column: Column) -> str:
     if isinstance(match, Compare | Moment) and field.kind in ("number", "time"):
         return _scalar(match, column(field.columns[0]), field, column)
     if isinstance(match, Listed) and field.multiple:
-        among = dialect.unnest(value(field, column), "among")
+        among = dialect.unnest(value_sql(field, column), "among")
         return f"EXISTS (SELECT 1 FROM {among}, {_listed(match, 'among.item', column)})"
     if field.multiple:
-        return dialect.any_element(value(field, column), _scalar(match, "item", field, column))
-    return _scalar(match, value(field, column), field, column)
+        return dialect.any_element(value_sql(field, column), _scalar(match, "item", field, column))
+    return _scalar(match, value_sql(field, column), field, column)
 
 
 def _scalar(match: Match, text: str, field: Field, column: Column) -> str:
@@ -122,7 +122,7 @@ def _reference(text: str, other: Field, relation: str, column: Column) -> str:
         function = {"starts": "starts_with", "ends": "ends_with", "contains": "contains"}.get(relation)
         return f"coalesce({f'{function}({left}, {right})' if function else f'{left} = {right}'}, FALSE)"
 
-    referred = value(other, column)
+    referred = value_sql(other, column)
     return dialect.any_element(referred, related("other"), item="other") if other.multiple else related(referred)
 
 

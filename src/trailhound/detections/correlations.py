@@ -37,7 +37,7 @@ def correlation(parsed: SigmaCorrelationRule, limits: dict[str, int | float], kn
     expression, thresholds = "", _thresholds(parsed, limits)
     if isinstance(parsed.condition, SigmaExtendedCorrelationCondition):
         if kind == "temporal_ordered":
-            raise CatalogError("temporal_ordered with a condition of words is not supported yet", next_step="use temporal")
+            raise CatalogError("temporal_ordered with `and`, `or`, `not` is not supported yet", next_step="use temporal")
         expression, thresholds = _expression(parsed.condition.parsed, references), ()
     elif kind == "temporal_ordered" and thresholds != (Threshold(operator="gte", number=len(bases)),):
         raise CatalogError("temporal_ordered asks for all of its rules", next_step="leave its condition out")
@@ -50,6 +50,7 @@ def correlation(parsed: SigmaCorrelationRule, limits: dict[str, int | float], kn
         timespan_ms=parsed.timespan.seconds * 1000,
         thresholds=thresholds,
         percentile=50 if percentile is None else percentile,
+        aliases=tuple(parsed.aliases.aliases),
         expression=expression,
     )
 
@@ -70,7 +71,7 @@ def _find(reference: str, known: dict[str, Rule]) -> Rule:
     if reference not in known:
         raise CatalogError(
             f"the correlation stands on {reference!r}, and no rule that could be read has this name or id",
-            causes=("a misspelt name", "the rule has an error of its own", "it is a correlation, and chains are not supported yet"),
+            causes=("a misspelt name", "that rule has an error of its own", "the two stand on each other"),
         )
     return known[reference]
 
@@ -83,6 +84,8 @@ def _base(parsed: SigmaCorrelationRule, reference: str, rule: Rule) -> Base:
             if reference not in names:
                 raise CatalogError(f"the alias {name!r} does not say what it is in {reference!r}")
             name = names[reference]
+        elif isinstance(rule.logic, Correlation) and name in rule.logic.aliases:
+            raise CatalogError(f"{name!r} is an alias within {reference!r}", next_step="name a field of the event")
         return fields.resolve(name, per_resource=rule.per_resource)
 
     wanted = parsed.condition.fieldref if isinstance(parsed.condition, SigmaCorrelationCondition) else None

@@ -49,7 +49,7 @@ def resolve(name: str, *, per_resource: bool) -> Field:
         if not per_resource:
             raise CatalogError(
                 f"the field {name} is there only in rules over resources",
-                next_step="add `category: resource` to the logsource, or write `resources` for the event's list of them",
+                next_step="add `category: resource` to the logsource, or write `resources` for the list of the event",
             )
         return Field(name, "text", (name,))
     if name == "sourceIPAddress":

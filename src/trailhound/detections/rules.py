@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from trailhound.detections.fields import Field
 from trailhound.detections.predicate import Predicate
-from trailhound.errors import CatalogError
+from trailhound.errors import CatalogError, RequestError
 from trailhound.model import Level
 
 CorrelationKind = Literal[
@@ -47,6 +48,7 @@ class Correlation(_Frozen):
     timespan_ms: int
     thresholds: tuple[Threshold, ...]  # all must hold
     percentile: int = 50
+    aliases: tuple[str, ...] = ()  # names that mean something only within it
     expression: str = ""  # extended condition of `temporal`: SQL over p0, p1 ..., "base N is in the window"
 
 
@@ -72,7 +74,24 @@ class Rule(_Frozen):
 
 
 class RuleSet(_Frozen):
-    """Rules that can run, in the order read; a correlation's bases are among them. `errors`: one per faulty rule."""
+    """Rules that can run, each after those it stands on. `errors`: one per faulty rule."""
 
     rules: tuple[Rule, ...]
     errors: tuple[CatalogError, ...] = ()
+
+
+def only(rules: RuleSet, uids: Iterable[str]) -> RuleSet:
+    """The rules of these ids or names, and what they stand on. Raises RequestError for one that is not there."""
+    by_key = {key: rule for rule in rules.rules for key in (rule.uid, rule.name) if key}
+    asked = list(uids)
+    if unknown := [uid for uid in asked if uid not in by_key]:
+        raise RequestError(f"there is no rule {unknown[0]!r}", next_step="`trailhound rules list` shows their ids")
+    shown = {by_key[uid].uid for uid in asked}
+    needed, waiting = set(shown), list(shown)
+    while waiting:
+        logic = by_key[waiting.pop()].logic
+        below = {base.rule_uid for base in logic.bases} - needed if isinstance(logic, Correlation) else set()
+        needed |= below
+        waiting += below
+    kept = (msgspec.structs.replace(rule, output=rule.uid in shown) for rule in rules.rules if rule.uid in needed)
+    return RuleSet(rules=tuple(kept), errors=rules.errors)

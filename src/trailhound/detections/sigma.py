@@ -50,22 +50,52 @@ def load_rules(paths: Iterable[Path]) -> RuleSet:
 
 
 def _rule_set(found: list[Document], errors: list[CatalogError]) -> RuleSet:
-    def each(kind: Kind, build: Callable[[Document], Built]) -> list[Built]:
-        built = []
-        for document in (d for d in found if d.kind == kind):
-            try:
-                built.append(build(document))
-            except _FAULTS as error:  # noqa: PERF203
-                errors.append(_complaint(error, document))
-        return built
-
-    filters = each("filter", _filter)
-    rules = each("rule", lambda document: _rule(document, filters))
+    filters = _each(found, "filter", _filter, errors)
+    rules = _each(found, "rule", lambda document: _rule(document, filters), errors)
     known = {key: rule for rule in rules for key in (rule.uid, rule.name) if key}
-    correlations = each("correlation", lambda document: _correlated(document, known))
-    feeding = {uid for _, feeds in correlations for uid in feeds}
+    feeding: set[str] = set()
+
+    def build(document: Document) -> Rule:
+        rule, feeds = _correlated(document, known)
+        known.update({key: rule for key in (rule.uid, rule.name) if key})
+        feeding.update(feeds)
+        return rule
+
+    rules += _each(_bases_first(found), "correlation", build, errors)
     shown = [msgspec.structs.replace(rule, output=rule.uid not in feeding) for rule in rules]
-    return RuleSet(rules=_unique([*shown, *(rule for rule, _ in correlations)], errors), errors=tuple(errors))
+    return RuleSet(rules=_unique(shown, errors), errors=tuple(errors))
+
+
+def _each(
+    found: Iterable[Document], kind: Kind, build: Callable[[Document], Built], errors: list[CatalogError]
+) -> list[Built]:
+    built = []
+    for document in found:
+        try:
+            if document.kind == kind:
+                built.append(build(document))
+        except _FAULTS as error:
+            errors.append(_complaint(error, document))
+    return built
+
+
+def _bases_first(found: list[Document]) -> list[Document]:
+    """Correlations, each after those it stands on. Of a circle the last stands on one that is not there."""
+    waiting = {id(d): d for d in found if d.kind == "correlation"}
+    by_key = {key: d for d in waiting.values() for key in (d.header.name, str(d.header.id)) if key}
+    ordered: list[Document] = []
+
+    def place(document: Document) -> None:
+        if waiting.pop(id(document), None):
+            named = (document.data["correlation"] or {}).get("rules") or []
+            for name in [named] if isinstance(named, str) else named:
+                if name in by_key:
+                    place(by_key[name])
+            ordered.append(document)
+
+    for document in list(waiting.values()):
+        place(document)
+    return ordered
 
 
 def _unique(rules: list[Rule], errors: list[CatalogError]) -> tuple[Rule, ...]:
@@ -74,7 +104,8 @@ def _unique(rules: list[Rule], errors: list[CatalogError]) -> tuple[Rule, ...]:
         first = kept.setdefault(rule.uid, rule)
         if first is not rule:
             where = f"{rule.path}:{rule.line}"
-            errors.append(CatalogError(f"another rule has the id {rule.uid}", where=where, causes=(f"{first.path}:{first.line}",)))
+            there = f"it stands at {first.path}:{first.line}"
+            errors.append(CatalogError(f"another rule has the id {rule.uid}", where=where, causes=(there,)))
     return tuple(kept.values())
 
 
@@ -90,9 +121,8 @@ def _rule(document: Document, filters: list[SigmaFilter]) -> Rule:
         each.apply_on_rule(parsed)
     logsource = parsed.logsource
     per_resource = logsource.category == "resource"
-    if logsource.product not in (None, "aws") or logsource.service not in (None, "cloudtrail") or (
-        logsource.category not in (None, "resource")
-    ):
+    ours = {"product": (None, "aws"), "service": (None, "cloudtrail"), "category": (None, "resource")}
+    if any(getattr(logsource, key) not in allowed for key, allowed in ours.items()):
         raise CatalogError("the logsource is not CloudTrail", next_step="product: aws, service: cloudtrail")
     return _header(document, "sigma", _logic(parsed.detection, per_resource), per_resource=per_resource)
 
@@ -107,7 +137,9 @@ def _correlated(document: Document, known: dict[str, Rule]) -> tuple[Rule, set[s
     parsed = SigmaCorrelationRule.from_dict(data, policy=mending.POLICY)
     logic = correlation(parsed, ranges, known)
     feeds = set() if parsed.generate else {base.rule_uid for base in logic.bases}
-    return _header(document, logic.kind, logic), feeds
+    by_uid = {rule.uid: rule for rule in known.values()}
+    per_resource = all(by_uid[base.rule_uid].per_resource for base in logic.bases)
+    return _header(document, logic.kind, logic, per_resource=per_resource), feeds
 
 
 def _header(document: Document, kind: str, logic: Predicate | Correlation, *, per_resource: bool = False) -> Rule:

@@ -14,7 +14,7 @@ import msgspec
 from trailhound.investigation import sentences
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Needs, Question
-from trailhound.investigation.scope import DAY, day
+from trailhound.investigation.scope import DAY, HOUR, day
 from trailhound.lake import times
 from trailhound.model import Answer, Gap, Observable, Verdict
 
@@ -113,11 +113,27 @@ def _history(since: int, evidence: Evidence) -> list[Gap]:
     empty = [d for d in coverage.empty_days if day(since) <= d <= day(scope.to)]
     if empty:
         return [Gap(what="history", because=f"the log of account {account} has nothing of {sentences.listing(empty)}", how_to_get=how)]
+    if hours := _missing_hours(since, evidence):
+        because = f"the log of account {account} has nothing of the hour{'s' if len(hours) > 1 else ''} from {sentences.listing(hours)} UTC, though it hardly ever has an empty hour"
+        return [Gap(what="hour", because=because, how_to_get=how)]
     for begin, end in coverage.stopped:
         if begin <= scope.at and (end is None or end >= since):
             until = sentences.when(end) if end else "the end of the log"
             return [Gap(what="logging_stopped", because=f"logging was stopped from {sentences.when(begin)} to {until}", how_to_get="look for another trail, or the services' own logs")]
     return []
+
+
+def _missing_hours(since: int, evidence: Evidence) -> list[str]:
+    """Hours without any event of the account, in the last two days before the alert, where that is out of the ordinary.
+
+    An account that sleeps at night has quiet hours; one that never does has missing ones.
+    """
+    scope = evidence.scope
+    begin = max(since, scope.at - 2 * DAY) // HOUR
+    usual = range(scope.at // HOUR - 14 * 24, scope.at // HOUR + 1)
+    if sum(hour in evidence.busy_hours for hour in usual) < 0.95 * len(usual):
+        return []
+    return [sentences.when(h * HOUR)[:16] for h in range(begin, scope.to // HOUR + 1) if h not in evidence.busy_hours]
 
 
 def _after(until: int, evidence: Evidence) -> list[Gap]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
 from trailhound.ingest.ledger import Coverage, coverage
 from trailhound.investigation import questions
-from trailhound.investigation.scope import DAY, LOOK_AHEAD, LOOK_BACK, Scope, day
+from trailhound.investigation.scope import DAY, HOUR, LOOK_AHEAD, LOOK_BACK, Scope, day
 from trailhound.lake import times
 from trailhound.model import Finding
 from trailhound.settings import Settings
@@ -39,6 +40,17 @@ class Evidence:
             "expected_countries": list(settings.expected.countries),
         }
         self._mount_known(findings)
+
+    @cached_property
+    def busy_hours(self) -> set[int]:
+        """Hours (epoch hours) of the two weeks before the finding, and until its end, that hold events of the account."""
+        first = self.scope.at - 15 * DAY
+        sql = (
+            "SELECT DISTINCT (time - time % 3600000) AS hour FROM events WHERE cloud.account.uid = $account "
+            "AND event_day BETWEEN $first AND $last"
+        )
+        found = self._engine.query(sql, {"account": self.scope.account, "first": day(first), "last": day(self.scope.to)})
+        return {row["hour"] // HOUR for row in found}
 
     def row(self, question: questions.Question, values: Sequence[str]) -> dict[str, Any]:
         for table in self._tables(question.sql):

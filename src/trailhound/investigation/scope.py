@@ -15,7 +15,8 @@ from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import RequestError
 from trailhound.model import Finding, Observable
 
-DAY = 86_400_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
 LOOK_BACK = 90 * DAY
 LOOK_AHEAD = 2 * DAY
 MOST_PER_KIND = 200  # artifacts of one kind; more are counted, not asked about

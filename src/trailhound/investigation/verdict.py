@@ -10,12 +10,13 @@ import msgspec
 
 from trailhound import catalog
 from trailhound.investigation.questions import questions
-from trailhound.model import Answer, Conclusion, Disposition, Explanation
+from trailhound.model import Answer, Conclusion, Disposition, Explanation, Verdict
 
 
 class _Story(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     would_change_if: str
+    established_by: dict[str, Verdict] = {}
 
 
 def conclude(answers: Sequence[Answer]) -> Conclusion:
@@ -38,18 +39,24 @@ def conclude(answers: Sequence[Answer]) -> Conclusion:
     explanations.sort(key=lambda e: -e.score)
     unknown = sum(a.verdict == "unknown" for a in asked) / max(len(asked), 1)
     return Conclusion(
-        disposition=_disposition(explanations), confidence=_confidence(explanations, unknown), explanations=tuple(explanations)
+        disposition=_disposition(explanations, _established(asked)), confidence=_confidence(explanations, unknown), explanations=tuple(explanations)
     )
 
 
-def _disposition(ranked: Sequence[Explanation]) -> Disposition:
+def _established(asked: Sequence[Answer]) -> bool:
+    """Whether an answer establishes one of the harmless explanations."""
+    given = {a.question: a.verdict for a in asked}
+    return any(given.get(q) == v for story in _stories().values() for q, v in story.established_by.items())
+
+
+def _disposition(ranked: Sequence[Explanation], established: bool) -> Disposition:
     score = {e.name: e.score for e in ranked}
     harmless = max(score["authorised"], score["automation"])
     if score["compromise"] >= 8 and score["compromise"] >= harmless + 4:
         return "malicious"
     if score["compromise"] >= 3 and score["compromise"] > harmless:
         return "suspicious"
-    if harmless >= 4 and harmless >= score["compromise"] + 3:
+    if established and harmless >= 4 and harmless >= score["compromise"] + 3:
         return "benign"
     return "undetermined"
 

@@ -20,13 +20,14 @@ from deltalake import ColumnProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from trailhound.engines import dialect
-from trailhound.engines.duckdb import DuckDB
+from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.errors import WorkspaceError
 from trailhound.lake import arrow
 from trailhound.lake.tables import TABLES
 
 FORMAT = 1
 MARKER = "lake.json"
+_SPILL = ".spill"  # what does not fit into memory while sorting
 
 _ROW_GROUP = 32_768  # rows; the unit that a reader skips when its operations do not match
 _SMALL = 20_000  # rows a file should have at least: opening a file costs as much as reading so many
@@ -118,11 +119,7 @@ class Lake:
             return
         listed = ", ".join(map(dialect.literal, keys))
         with self.lock():
-            engine = DuckDB()
-            self._mount(engine, table)
-            known = engine.query(f"SELECT 1 FROM {table} WHERE {dialect.identifier(key)} IN ({listed}) LIMIT 1")
-            engine.close()
-            if known:
+            if self.query(f"SELECT 1 FROM {table} WHERE {dialect.identifier(key)} IN ({listed}) LIMIT 1"):
                 self._write(table, data, mode="overwrite", predicate=f"{key} IN ({listed})")
             else:
                 self._write(table, data, mode="append")
@@ -139,6 +136,16 @@ class Lake:
         files = delta.file_uris() if delta else []
         engine.mount(name, files, ddl=arrow.ddl(layout.columns), partition=layout.partition)
         return delta.version() if delta else -1
+
+    def query(self, sql: str) -> Rows:
+        """Rows of a statement over the tables as they are, while nobody writes."""
+        with self.lock():
+            engine = DuckDB(threads=1, memory_limit="300MB", temp_directory=self.root / _SPILL)
+            for name in TABLES:
+                self._mount(engine, name)
+            rows = engine.query(sql)
+            engine.close()
+            return rows
 
     def files(self, table: str) -> list[str]:
         """Paths of the Parquet files that make up the table now."""
@@ -180,8 +187,7 @@ class Lake:
 
     def _rewrite(self, name: str, partition: str | None, *, replace: str = "") -> None:
         layout = TABLES[name]
-        spill = self.root / ".spill"
-        engine = DuckDB(memory_limit="400MB", temp_directory=spill)
+        engine = DuckDB(memory_limit="400MB", temp_directory=self.root / _SPILL)
         self._mount(engine, name)
         where = f"{layout.partition} = {dialect.literal(partition)}" if partition else None
         rows = engine.stream(

@@ -129,7 +129,7 @@ def actor(user_identity: bytes, partition: str) -> Actor:
     )
 
 
-def _principal(who: _Identity, partition: str) -> tuple[str, bool]:
+def _principal(who: _Identity, partition: str) -> tuple[str, bool]:  # noqa: PLR0911 - one answer per kind
     """(principal_uid, whether it tells one principal from all others)."""
     account, name = _text(who.account_id), _text(who.user_name)
     # The part after the colon is the session; a principal id that is only the account names nobody.
@@ -152,7 +152,8 @@ def _principal(who: _Identity, partition: str) -> tuple[str, bool]:
         return f"arn:{partition}:identitystore:::user/{user}", True
     if who.type in (None, "", "AWSService") and (service := _text(who.invoked_by)):
         return service, True
-    return _within(account or _text(who.identity_provider), principal or name, unique=bool(_UNIQUE_ID.fullmatch(principal)))
+    scope = account or _text(who.identity_provider)
+    return _within(scope, principal or name, unique=_UNIQUE_ID.fullmatch(principal) is not None)
 
 
 def _within(scope: str, name: str, *, unique: bool = False) -> tuple[str, bool]:

@@ -16,6 +16,7 @@ from trailhound.vocab.denials import is_denial
 
 ACCOUNT_CHANGE, AUTHENTICATION, API_ACTIVITY = 3001, 3002, 6003
 READ = 2
+ENABLE, DISABLE = 2, 5
 UNKNOWN, SUCCESS, FAILURE = 0, 1, 2
 
 
@@ -53,13 +54,11 @@ def _rows() -> tuple[tuple[re.Pattern[str], int, int, str], ...]:
     )
 
 
-def activity(kind: Kind, operation: str, read_only: bool | None, request: Any) -> int:
-    """The activity, by what only the event itself tells."""
-    if kind.class_uid == API_ACTIVITY:
-        return READ if read_only else kind.activity_id
-    if operation == "UpdateAccessKey" and isinstance(request, dict):
-        return {"Active": 2, "Inactive": 5}.get(str(request.get("status")), kind.activity_id)
-    return kind.activity_id
+def account_activity(operation: str, request: Any) -> int | None:
+    """The activity of a call whose name alone does not tell: an access key switched on or off."""
+    if operation != "UpdateAccessKey" or not isinstance(request, dict):
+        return None
+    return {"Active": ENABLE, "Inactive": DISABLE}.get(str(request.get("status")))
 
 
 def outcome(code: str | None, message: str | None, answers: tuple[Any, ...] = (), operation: str = "") -> Outcome:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,10 +21,10 @@ from msgspec import Raw
 from trailhound.model import Record, Reject
 from trailhound.ocsf import actor as actors
 from trailhound.ocsf import subject as subjects
-from trailhound.ocsf.classify import API_ACTIVITY, OK, Kind, activity, classify, outcome
+from trailhound.ocsf.classify import API_ACTIVITY, OK, READ, Kind, Outcome, account_activity, classify, outcome
 from trailhound.ocsf.record import ABSENT, NOTHING_ADDED, CloudTrail, NotAnEvent, additional, decode, read_leniently
 from trailhound.ocsf.resources import Plan, Resource, extract, plan
-from trailhound.ocsf.schema import COLUMNS
+from trailhound.ocsf.schema import BY_SOURCE, COLUMNS
 from trailhound.ocsf.times import event_time
 from trailhound.vocab.aws import address, partition_of
 
@@ -31,32 +33,24 @@ _LARGEST = 2**63 - 1
 # Records of format 1.0 have no eventID. Theirs is derived from what they say, so that a copy is still a copy.
 _NAMESPACE = uuid.UUID("3f3a7d5e-6c7b-5e0a-9d0b-6f1f0c9b8a11")
 
-# The columns in the order in which `_row` gives their values: single ones, then those that come together.
+_ATTRIBUTES = dict(zip(CloudTrail.__struct_encode_fields__, CloudTrail.__struct_fields__, strict=True))
+# Columns that are a field of the record as it is; `schema.COLUMNS` says which.
+_FIELDS: dict[str, attrgetter[Any]] = {
+    column.path: attrgetter(_ATTRIBUTES[source])
+    for source, column in BY_SOURCE.items()
+    if source in _ATTRIBUTES and source not in ("requestParameters", "responseElements")
+}
+# The others, in the order in which `_row` gives their values: single ones, then those that come together.
 _SINGLE: tuple[str, ...] = (
     "time",
     "event_day",
     "class_uid",
     "activity_id",
-    "metadata.uid",
-    "metadata.event_code",
-    "metadata.correlation_uid",
-    "metadata.product.version",
-    "metadata.product.feature.name",
-    "cloud.region",
     "cloud.account.uid",
-    "api.operation",
-    "api.version",
-    "api.service.name",
-    "api.request.uid",
     "api.request.data",
-    "api.response.error",
-    "api.response.message",
     "api.response.data",
-    "src_endpoint.uid",
-    "http_request.user_agent",
     "resources",
     "principal_uid",
-    "read_only",
     "flags",
     "source_uid",
     "source_index",
@@ -69,7 +63,10 @@ _TOGETHER: tuple[tuple[str, ...], ...] = (
     actors.PATHS,
     subjects.PATHS,
 )
-PATHS: tuple[str, ...] = (*_SINGLE, *(path for paths in _TOGETHER for path in paths))
+_TEXTS = ("api.request.data", "api.response.data")
+_NOTHING = frozenset({"", "null"})
+PATHS: tuple[str, ...] = (*_FIELDS, *_SINGLE, *(path for paths in _TOGETHER for path in paths))
+assert sorted((*PATHS, "time_dt")) == sorted(column.path for column in COLUMNS)
 
 
 class Batch(NamedTuple):
@@ -109,31 +106,25 @@ def normalize(records: Iterable[Record]) -> Batch:
 def _columns(rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
     if not rows:
         return {path: [] for path in PATHS}
-    values = list(zip(*rows, strict=True))
-    columns = dict(zip(_SINGLE, map(list, values), strict=False))
+    events, *values = zip(*rows, strict=True)
+    columns = {path: list(map(field, events)) for path, field in _FIELDS.items()}
+    columns |= zip(_SINGLE, map(list, values), strict=False)
+    for path in _TEXTS:
+        columns[path] = [None if text in _NOTHING else text for text in columns[path]]
     for paths, together in zip(_TOGETHER, values[len(_SINGLE) :], strict=True):
-        columns.update(zip(paths, map(list, zip(*together, strict=True)), strict=False))
+        columns |= zip(paths, map(list, zip(*together, strict=True)), strict=False)
     return columns
 
 
 def _row(record: Record) -> tuple[Any, ...]:
-    flags = record.flags
-    try:
-        event, text = decode(record.raw), record.raw.decode()
-    except (ValueError, RecursionError):
-        event, text, unusual = read_leniently(record.raw)
-        flags += unusual
-    operation = event.event_name
-    if not operation or event.event_category == "Insight":
+    event, text, flags = _read(record)
+    name = event.event_name
+    if not name or event.event_category == "Insight":
         raise _no_call(event)
-    kind, where = _operation(event.event_source, operation)
-    try:
-        time, day = event_time(event.event_time or event.shipper_time or "")
-    except ValueError:
-        raise _no_time(event) from None
-    uid = event.event_id
-    if not uid:
-        uid = _derived_uid(text)
+    kind, where = _operation(event.event_source, name)
+    time, day = _time(event)
+    if not event.event_id:
+        event.event_id = _derived_uid(text)
         flags += ("no_event_id",)
     partition = partition_of(event.aws_region)
     more = NOTHING_ADDED if event.additional_event_data is ABSENT else additional(event.additional_event_data)
@@ -142,56 +133,41 @@ def _row(record: Record) -> tuple[Any, ...]:
         who = _refine(who, event, more.user_name)
         flags += who.flags
     account = event.recipient_account_id or who.owner_account
-
-    request_text = _text(event.request_parameters)
-    response_text = _text(event.response_elements)
-    request = response = None
-    if where is not None or kind.session:
-        if request_text:
-            request = _parse(event.request_parameters)
-        if response_text and (kind.session or (where is not None and where.response is not None)):
-            response = _parse(event.response_elements)
+    request_text, response_text = str(event.request_parameters, "utf-8"), str(event.response_elements, "utf-8")
+    request = None if where is None else _parse(event.request_parameters)
+    answers = kind.session or kind.answers or (where is not None and where.response is not None)
+    response = _parse(event.response_elements) if answers and response_text != "null" else None
     ended = OK
-    if event.error_code or event.error_message:
-        ended = outcome(event.error_code, event.error_message)
-    elif kind.answers or (response_text and '"errorCode"' in response_text):
-        response = _parse(event.response_elements)
-        ended = outcome(None, None, (response, _parse(event.service_event_details)), operation)
-
+    if event.error_code or event.error_message or kind.answers or '"errorCode"' in response_text:
+        ended = _ended(event, response)
     found: tuple[Resource, ...] = ()
     if where is not None or ended.denied or event.resources is not ABSENT:
-        denial = event.error_message if ended.denied else None
         found = extract(
-            where, request, response, event.resources, denial, account or "", partition, who.principal_uid
+            where,
+            request,
+            response,
+            listed=event.resources,
+            denial=event.error_message if ended.denied else None,
+            account=account or "",
+            partition=partition,
+            principal=who.principal_uid,
         )
     about = subjects.NONE
+    activity_id = READ if event.read_only and kind.class_uid == API_ACTIVITY else kind.activity_id
     if kind.class_uid != API_ACTIVITY or kind.session:
-        about = subjects.subject(kind, who, request, response, more.mfa_used, found)
+        activity_id = account_activity(name, request) or activity_id
+        about = subjects.subject(kind, who, request, response, mfa_used=more.mfa_used, found=found)
     return (
+        event,
         time,
         day,
         kind.class_uid,
-        activity(kind, operation, event.read_only, request),
-        uid,
-        event.event_type,
-        event.shared_event_id,
-        event.event_version,
-        event.event_category,
-        event.aws_region,
+        activity_id,
         account,
-        operation,
-        event.api_version,
-        event.event_source,
-        event.request_id,
         request_text,
-        event.error_code,
-        event.error_message,
         response_text,
-        event.vpc_endpoint_id,
-        event.user_agent,
         found,
         who.principal_uid,
-        event.read_only,
         flags,
         record.source_uid,
         record.index,
@@ -202,6 +178,14 @@ def _row(record: Record) -> tuple[Any, ...]:
         who,
         about,
     )
+
+
+def _read(record: Record) -> tuple[CloudTrail, str, tuple[str, ...]]:
+    try:
+        return decode(record.raw), record.raw.decode(), record.flags
+    except (ValueError, RecursionError):
+        event, text, flags = read_leniently(record.raw)
+        return event, text, record.flags + flags
 
 
 def _no_call(event: CloudTrail) -> NotAnEvent:
@@ -217,19 +201,27 @@ def _operation(event_source: str | None, operation: str) -> tuple[Kind, Plan | N
     return classify(event_source, operation), plan(event_source, operation)
 
 
-def _no_time(event: CloudTrail) -> NotAnEvent:
+def _time(event: CloudTrail) -> tuple[int, str]:
     written = event.event_time or event.shipper_time
     if not written:
-        return NotAnEvent("no_event_time", "there is no eventTime")
-    return NotAnEvent("bad_event_time", f"eventTime is {written[:40]!r}")
+        raise NotAnEvent("no_event_time", "there is no eventTime")
+    try:
+        return event_time(written)
+    except ValueError:
+        raise NotAnEvent("bad_event_time", f"eventTime is {written[:40]!r}") from None
+
+
+def _ended(event: CloudTrail, response: Any) -> Outcome:
+    if event.error_code or event.error_message:
+        return outcome(event.error_code, event.error_message)
+    answers = (response or _parse(event.response_elements), _parse(event.service_event_details))
+    return outcome(None, None, answers, event.event_name or "")
 
 
 def _derived_uid(text: str) -> str:
     """A UUID of version 5 over the record, whatever its white space and the order of its keys."""
-    try:
+    with suppress(ValueError, RecursionError):  # where it fails, for a number beyond 64 bits, the text itself will do
         text = msgspec.json.encode(msgspec.json.decode(text), order="sorted").decode()
-    except (ValueError, RecursionError):
-        pass  # numbers beyond 64 bits: the text itself will do
     return str(uuid.uuid5(_NAMESPACE, text))
 
 
@@ -246,11 +238,6 @@ def _origin(source_ip_address: str | None) -> _Origin:
     return _Origin(None, source_ip_address, None) if found is None else _Origin(found[0], None, found[1])
 
 
-def _text(raw: Raw) -> str | None:
-    text = str(raw, "utf-8")
-    return None if text in ("", "null") else text
-
-
 def _parse(raw: Raw) -> Any:
     """Plain data, or None: a part that cannot be read as a whole is still kept as text."""
     try:
@@ -262,6 +249,3 @@ def _parse(raw: Raw) -> Any:
 def _whole(value: float | None) -> int | None:
     """Byte counts are logged as integers or as floats."""
     return int(value) if value is not None and 0 <= value <= _LARGEST else None
-
-
-assert sorted((*PATHS, "time_dt")) == sorted(column.path for column in COLUMNS)

@@ -73,7 +73,9 @@ _fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _string = msgspec.json.Decoder(str).decode
 _additional = msgspec.json.Decoder(Additional).decode
 # Escapes of a string, whole, so that a backslash pair never hides where the next one begins.
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 
 
 def read_leniently(raw: bytes) -> tuple[CloudTrail, str, tuple[str, ...]]:
@@ -118,10 +120,7 @@ def decode_leniently(raw: Raw, kind: type[S]) -> S:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, RecursionError):
         pass
-    try:
-        return _from_parts(_fields(raw), kind)
-    except (msgspec.DecodeError, RecursionError):
-        return kind()
+    return _from_parts(members(raw), kind)
 
 
 def _from_parts(parts: dict[str, Raw], kind: type[S]) -> S:
@@ -147,6 +146,14 @@ def _value(raw: Raw, kind: Any) -> Any:
     if kind is float:
         return None
     return decode_leniently(raw, kind)
+
+
+def members(text: str | Raw) -> dict[str, Raw]:
+    """The members of a JSON object; none when it is no object."""
+    try:
+        return _fields(text)
+    except (ValueError, RecursionError):
+        return {}
 
 
 def scalar(raw: Raw) -> str | None:

@@ -113,9 +113,12 @@ def plan(event_source: str | None, operation: str) -> Plan | None:
 
 @cache
 def _rows() -> tuple[tuple[re.Pattern[str], str, _Meaning], ...]:
+    def calls(service: str, operations: str) -> re.Pattern[str]:
+        return re.compile("|".join(translate(f"{service} {operation}") for operation in operations.split("|")))
+
     return tuple(
-        (re.compile("|".join(translate(f"{service} {one}") for one in operation.split("|"))), path, (kind, when == "else"))
-        for service, operation, path, kind, when in tsv.rows("resources")
+        (calls(service, operations), path, (kind, when == "else"))
+        for service, operations, path, kind, when in tsv.rows("resources")
     )
 
 
@@ -123,6 +126,7 @@ def extract(
     where: Plan | None,
     request: Any,
     response: Any,
+    *,
     listed: Raw,
     denial: str | None,
     account: str,
@@ -147,9 +151,12 @@ def extract(
                 named.append((principal, meaning, None))
     if denial:
         _look_into_denial(denial, named)
+    return _identified(named, account, partition) if named else ()
+
+
+def _identified(named: list[_Named], account: str, partition: str) -> tuple[Resource, ...]:
     found: dict[tuple[str, str], Resource] = {}
-    late = []
-    by_arn = []
+    late, by_arn = [], []
     for value, (kind, last), owner in named:
         if last:
             late.append((value, kind))
@@ -165,9 +172,8 @@ def extract(
             resource = identify(value, kind, account, partition, None)
             if resource is not None:
                 found[kind, resource[0]] = resource
-    if by_arn and len(found) > 1:
-        for known in by_arn:
-            found.pop(known, None)  # the bare name of what the same event has by ARN
+    for known in by_arn:
+        found.pop(known, None)  # the bare name of what the same event has by ARN
     return tuple(found.values())
 
 
@@ -262,8 +268,7 @@ def _look_into_denial(message: str, named: list[_Named]) -> None:
         if target.startswith(f"{word} "):
             named.append((target.removeprefix(f"{word} ").split(" version ")[0], (kind, False), None))
             return
-    # A wildcard, or an ARN that ends in its separator, names a kind of thing and not a thing.
-    if " " not in target and not target.endswith(("/", ":")):
+    if " " not in target:
         named.append((target, ("", False), None))
 
 
@@ -316,7 +321,10 @@ def _from_arn(value: str, arn: Arn, kind: str, owner: str | None) -> Resource | 
         else:
             uid = value[: len(value) - len(arn.resource)] + match[0]
         return None if "*" in uid and form.type != _OBJECT else (uid, match[1], form.type, account)
-    return None if "*" in value else (value, re.split("[/:]", value)[-1] or value, kind, account)
+    # A wildcard, or an ARN that ends in its separator, names a kind of thing and not a thing.
+    if "*" in value or value.endswith(("/", ":")):
+        return None
+    return (value, re.split("[/:]", value)[-1], kind, account)
 
 
 def _iam_arn(form: _Form, partition: str, account: str, name: str) -> str:

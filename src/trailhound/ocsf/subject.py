@@ -39,7 +39,7 @@ NONE = Subject()
 
 
 def subject(
-    kind: Kind, who: Actor, request: Any, response: Any, mfa_used: str | None, found: tuple[Resource, ...]
+    kind: Kind, who: Actor, request: Any, response: Any, *, mfa_used: str | None, found: tuple[Resource, ...]
 ) -> Subject:
     """`request`, `response`: parsed requestParameters and responseElements; `mfa_used`: "Yes", "No" or nothing."""
     name = uid = policy = mfa = None

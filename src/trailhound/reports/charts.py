@@ -32,10 +32,10 @@ def cells(chart: Chart) -> tuple[tuple[Cell, ...], ...]:
     def at(numbers: tuple[tuple[int, ...], ...], i: int, j: int) -> int:
         return numbers[i][j] if i < len(numbers) and j < len(numbers[i]) else 0
 
-    return tuple(
-        tuple(Cell(row, column, at(chart.values, i, j), at(chart.marks, i, j)) for j, column in enumerate(chart.columns))
-        for i, row in enumerate(chart.rows)
-    )
+    def cell(i: int, j: int) -> Cell:
+        return Cell(chart.rows[i], chart.columns[j], at(chart.values, i, j), at(chart.marks, i, j))
+
+    return tuple(tuple(cell(i, j) for j in range(len(chart.columns))) for i in range(len(chart.rows)))
 
 
 def bounds(top: int) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from trailhound.model import Chart, Investigation
 from trailhound.reports import charts, svg, words
-from trailhound.reports.outline import leading, outline
+from trailhound.reports.outline import LISTED, leading, outline
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -25,14 +25,18 @@ TEMPLATES = Path(__file__).parent / "templates"
 def render(investigation: Investigation) -> str:
     """The whole document. The same investigation gives the same bytes."""
     style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("report.css", "print.css"))
-    return _environment().get_template("report.html.j2").render(
-        investigation=investigation,
-        finding=investigation.finding,
-        outline=outline(investigation),
-        leading=leading(investigation),
-        hours=charts.hours(investigation),
-        style=Markup(style),  # our own file, never data
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            investigation=investigation,
+            finding=investigation.finding,
+            outline=outline(investigation),
+            leading=leading(investigation),
+            hours=charts.hours(investigation),
+            style=Markup(style),  # noqa: S704 our own file, never data
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        )
     )
 
 
@@ -47,7 +51,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        words=words, heat_map=_heat_map, timeline=svg.timeline, cells=charts.cells, summary=charts.summary
+        words=words,
+        heat_map=_heat_map,
+        timeline=svg.timeline,
+        cells=charts.cells,
+        summary=charts.summary,
+        LISTED=LISTED,
     )
     return environment
 

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator
 
 from trailhound.model import Investigation
 from trailhound.reports import charts, words
-from trailhound.reports.outline import Mark, Outline, Phase, Said, leading, outline
+from trailhound.reports.outline import LISTED, Mark, Outline, Phase, Said, leading, outline
 
-LISTED = 50  # entries of one list
-EVIDENCE_LISTED = 200
+ENTRIES = 200  # of one list
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~&#$]")
 _LINE_START = re.compile(r"^([-+=:]|\d+(?=[.)]))")
 _BARE_LINK = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)")
@@ -70,12 +69,17 @@ def _cites(marks: Iterable[Mark]) -> str:
     return f" ({', '.join(shown)})" if shown else ""
 
 
-def _list(items: Iterable[str], most: int = LISTED, indent: str = "") -> str:
+def _list(items: Iterable[str], indent: str = "") -> str:
     entries = list(items)
-    lines = [f"{indent}- {entry}" for entry in entries[:most]]
-    if len(entries) > most:
-        lines.append(f"{indent}- and {len(entries) - most:,} more")
+    lines = [f"{indent}- {entry}" for entry in entries[:ENTRIES]]
+    if len(entries) > ENTRIES:
+        lines.append(f"{indent}- and {len(entries) - ENTRIES:,} more")
     return "\n".join(lines)
+
+
+def _rest(number: int) -> Iterator[str]:
+    if number > 0:
+        yield f"and {number:,} more, which the JSON document holds."
 
 
 def _header(investigation: Investigation) -> Iterator[str]:
@@ -107,8 +111,11 @@ def _narrative(investigation: Investigation, plan: Outline) -> Iterator[str]:
     for paragraph in investigation.narrative[:LISTED]:
         yield f"### {escape(paragraph.paragraph)}"
         yield " ".join(
-            escape(s.text) + _cites(plan.marks(answers=s.answers, events=s.evidence)) for s in paragraph.sentences[:LISTED]
+            escape(sentence.text) + _cites(plan.marks(answers=sentence.answers, events=sentence.evidence))
+            for sentence in paragraph.sentences[:LISTED]
         )
+        yield from _rest(len(paragraph.sentences) - LISTED)
+    yield from _rest(len(investigation.narrative) - LISTED)
 
 
 def _recommendations(investigation: Investigation, plan: Outline) -> Iterator[str]:
@@ -122,6 +129,7 @@ def _recommendations(investigation: Investigation, plan: Outline) -> Iterator[st
         points += [f"Playbook: {code(one.playbook)}"] if one.playbook else []
         if points:
             yield _list(points, indent=" " * (len(str(number)) + 2))
+    yield from _rest(len(investigation.recommendations) - LISTED)
 
 
 def _statement(said: Said) -> str:
@@ -135,6 +143,7 @@ def _timeline(plan: Outline) -> Iterator[str]:
     for phase in plan.phases[:LISTED]:
         yield f"### {escape(phase.name)}"
         yield _list(_runs(phase, plan))
+    yield from _rest(len(plan.phases) - LISTED)
 
 
 def _runs(phase: Phase, plan: Outline) -> Iterator[str]:
@@ -167,6 +176,7 @@ def _resources(investigation: Investigation, plan: Outline) -> Iterator[str]:
     for kind, resources in list(plan.resources.items())[:LISTED]:
         yield f"### {escape(words.kind_of_resource(kind))}: {len(resources):,}"
         yield _list(code(resource.uid) for resource in resources)
+    yield from _rest(len(plan.resources) - LISTED)
     yield "### Artifacts"
     yield _list(
         f"{escape(words.plain(a.kind))} {code(a.value)}: "
@@ -183,8 +193,7 @@ def _questions(plan: Outline) -> Iterator[str]:
             for said in group.answers:
                 yield f"#### {said.mark.label}"
                 yield from _answer(said, plan)
-    if plan.answers_omitted:
-        yield f"and {plan.answers_omitted:,} more answers, which the JSON document holds."
+    yield from _rest(plan.answers_omitted)
 
 
 def _answer(said: Said, plan: Outline) -> Iterator[str]:
@@ -216,6 +225,7 @@ def _explanations(investigation: Investigation, plan: Outline) -> Iterator[str]:
                 f"Would change if: {escape(one.would_change_if)}",
             )
         )
+    yield from _rest(len(investigation.verdict.explanations) - LISTED)
     causes = investigation.finding.falsepositives if investigation.finding else ()
     if causes:
         yield "### Harmless causes the rule knows"
@@ -236,13 +246,10 @@ def _unknowns(investigation: Investigation) -> Iterator[str]:
 def _evidence(plan: Outline) -> Iterator[str]:
     yield "## Evidence"
     yield _list(
-        (
-            f"{exhibit.mark.label} {code(exhibit.uid)}"
-            + (f" {words.clock(exhibit.moment.time)}" if exhibit.moment else "")
-            + f": {', '.join(place.label for place in exhibit.places[:10])}"
-            for exhibit in plan.exhibits.values()
-        ),
-        EVIDENCE_LISTED,
+        f"{exhibit.mark.label} {code(exhibit.uid)}"
+        + (f" {words.clock(exhibit.moment.time)}" if exhibit.moment else "")
+        + f": {', '.join(place.label for place in exhibit.places[:10])}"
+        for exhibit in plan.exhibits.values()
     )
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from trailhound.model import Answer, Explanation, Investigation, Moment, Observable, Resource
 
+LISTED = 40  # paragraphs, sentences of one, recommendations, explanations, phases, kinds of resource
 ANSWERS_SHOWN = 300
 EVENTS_SHOWN = 1_000
 MARKS_SHOWN = 8
@@ -163,10 +164,10 @@ def _exhibits(investigation: Investigation, said: Iterable[Said], moments: Seque
 
 
 def _citations(investigation: Investigation, said: Iterable[Said]) -> Iterator[tuple[Mark, Iterable[str]]]:
-    for i, paragraph in enumerate(investigation.narrative, start=1):
-        for j, sentence in enumerate(paragraph.sentences, start=1):
+    for i, paragraph in enumerate(investigation.narrative[:LISTED], start=1):
+        for j, sentence in enumerate(paragraph.sentences[:LISTED], start=1):
             yield Mark(f"sentence {i}.{j}", f"s{i}-{j}"), sentence.evidence
-    for i, recommendation in enumerate(investigation.recommendations, start=1):
+    for i, recommendation in enumerate(investigation.recommendations[:LISTED], start=1):
         yield Mark(f"recommendation {i}", f"r{i}"), recommendation.evidence
     for one in said:
         yield one.mark, one.answer.evidence

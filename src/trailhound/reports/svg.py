@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from trailhound.model import Chart, Moment
 from trailhound.reports import charts, words
@@ -26,9 +26,9 @@ _PANELS, _LEAST_BREAK = 5, 60_000
 
 def element(name: str, *children: str | Markup, **attributes: object) -> Markup:
     """One SVG element; text and attribute values are made visible and escaped. `class_` is `class`, `x_y` is `x-y`."""
-    given = "".join(f' {_attribute(key)}="{escape(value)}"' for key, value in attributes.items())
+    given = Markup().join(Markup(' {}="{}"').format(_attribute(key), value) for key, value in attributes.items())
     inner = Markup().join(child if isinstance(child, Markup) else words.visible(child) for child in children)
-    return Markup("<{0}{1}>{2}</{0}>").format(name, Markup(given), inner)
+    return Markup("<{0}{1}>{2}</{0}>").format(name, given, inner)
 
 
 def _attribute(key: str) -> str:
@@ -87,22 +87,21 @@ def heat_map(chart: Chart, label: str) -> Markup:
 
 
 def _cell(cell: charts.Cell, x: float, y: float, width: float, bounds: tuple[int, ...]) -> Markup:
-    level = next((i for i, bound in enumerate(bounds, start=1) if cell.value <= bound), len(bounds)) if cell.value else 0
+    level = sum(cell.value > bound for bound in bounds) + 1 if cell.value else 0
     shade = round(level * charts.SHADES / len(bounds))  # few different counts: use the whole scale all the same
     told = f"{cell.row} {cell.column}: {cell.value:,} before" + (f", {cell.mark:,} in the alert" if cell.mark else "")
-    box = element(
-        "rect", x=_n(x + 1), y=_n(y + 1), width=_n(width - 2), height=_n(_CELL_HEIGHT - 2), rx=3, class_=f"level-{shade}"
-    )
     number = _text(x + width / 2, y + 19.5, _short(cell.value), f"count on-{shade}") if cell.value else Markup()
-    return element("g", element("title", told), box, number)
+    return element("g", element("title", told), _box(x, y, width, f"level-{shade}"), number)
 
 
 def _frame(x: float, y: float, width: float) -> Markup:
     corner = f"M{_n(x + 1)} {_n(y + 1)}h13l-13 13z"
-    box = element(
-        "rect", x=_n(x + 1), y=_n(y + 1), width=_n(width - 2), height=_n(_CELL_HEIGHT - 2), rx=3, class_="alert-frame"
-    )
-    return element("path", d=corner, class_="alert-corner") + box
+    return element("path", d=corner, class_="alert-corner") + _box(x, y, width, "alert-frame")
+
+
+def _box(x: float, y: float, width: float, class_: str) -> Markup:
+    size = {"width": _n(width - 2), "height": _n(_CELL_HEIGHT - 2)}
+    return element("rect", x=_n(x + 1), y=_n(y + 1), rx=3, class_=class_, **size)
 
 
 def _short(value: int) -> str:
@@ -145,7 +144,8 @@ def timeline(moments: Sequence[Moment], label: str) -> Markup:
         if lane != lanes[-1]:
             back.append(element("path", d=f"M0 {_n(y - 4)}H{WIDTH}", class_="lane-line"))
     for i, panel in enumerate(panels):
-        back.insert(0, element("rect", x=_n(panel.x), y=20, width=_n(panel.width), height=_n(y - 22), rx=5, class_="panel"))
+        size = {"width": _n(panel.width), "height": _n(y - 22)}
+        back.insert(0, element("rect", x=_n(panel.x), y=20, rx=5, class_="panel", **size))
         front += _axis(panel, panels[i - 1] if i else None, y)
     return _image([*back, *front], height=y + 34, label=label, class_="timeline")
 

@@ -35,8 +35,9 @@ def render(investigation: Investigation, console: Console) -> None:
         *_questions(plan),
         *_unknowns(investigation),
     )
+    width = min(WIDTH, console.width)
     for block in blocks:
-        console.print(block, width=min(WIDTH, console.width), highlight=False, markup=False, emoji=False, soft_wrap=False)
+        console.print(block, width=width, highlight=False, markup=False, emoji=False)
 
 
 def _said(text: str, style: str = "") -> Text:
@@ -70,19 +71,18 @@ def _header(investigation: Investigation) -> RenderableType:
     grid = Table.grid(padding=(0, 2), expand=False)
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    stand = Text.assemble((verdict.disposition.capitalize(), DISPOSITIONS[verdict.disposition]), f", {verdict.confidence} confidence")
-    if lead:
-        stand.append(f": {words.inline(lead.title)}")
-    grid.add_row("Verdict", stand)
+    told = f", {verdict.confidence} confidence" + (f": {words.inline(lead.title)}" if lead else "")
+    disposition = (verdict.disposition.capitalize(), DISPOSITIONS[verdict.disposition])
+    grid.add_row("Verdict", Text.assemble(disposition, told))
     grid.add_row("What", _said(investigation.subject.title, "bold"))
     if finding:
-        grid.add_row("When", words.period(finding.first_seen_time, finding.last_seen_time))
+        grid.add_row("When", _said(words.period(finding.first_seen_time, finding.last_seen_time)))
         grid.add_row("Who", _said(f"{finding.principal_name} ({finding.principal_uid})"))
         grid.add_row("Account", _said(" ".join((finding.account_uid, *finding.regions[:8]))))
         grid.add_row("From", _said(", ".join(finding.src_ips[:8])))
         grid.add_row("How many", _said(words.how_many(finding)))
     else:
-        grid.add_row("Window", words.period(*investigation.subject.window))
+        grid.add_row("Window", _said(words.period(*investigation.subject.window)))
     return grid
 
 

@@ -23,7 +23,7 @@ from trailhound.errors import InputError
 STANDARD_INPUT = "-"
 
 
-class File(msgspec.Struct, frozen=True):
+class File(msgspec.Struct, frozen=True, tag=True):
     """A file as named to people, and as the operating system knows it (names need not be UTF-8)."""
 
     name: str
@@ -31,7 +31,7 @@ class File(msgspec.Struct, frozen=True):
     size: int
 
 
-class Unreadable(msgspec.Struct, frozen=True):
+class Unreadable(msgspec.Struct, frozen=True, tag=True):
     """Something that was named or found, and cannot be read: a reject, not an error."""
 
     name: str

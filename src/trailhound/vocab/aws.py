@@ -10,7 +10,9 @@ from typing import NamedTuple
 from trailhound.vocab import tsv
 
 # What CloudTrail writes where a value is withheld: never the name of anything.
-MASKS = frozenset({"HIDDEN_DUE_TO_SECURITY_REASONS", "<sensitiveDataRemoved>", "***", "Value hidden due to security reasons."})
+MASKS = frozenset(
+    {"HIDDEN_DUE_TO_SECURITY_REASONS", "<sensitiveDataRemoved>", "***", "Value hidden due to security reasons."}
+)
 
 _PARTITIONS = tuple((prefix, partition) for prefix, partition in tsv.rows("partitions"))
 _DATED = re.compile(r"_?20\d\d_?\d\d_?\d\d(?:v\d+)?$")

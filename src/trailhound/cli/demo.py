@@ -1,0 +1,33 @@
+"""`trailhound demo`."""
+
+from __future__ import annotations
+
+import sys
+
+from trailhound.cli import render
+from trailhound.cli.options import Options
+
+
+def demo(*, options: Options = Options()) -> None:
+    """Simulate an incident, ingest its logs, find it, investigate it.
+
+    Works in a folder of its own and leaves it there to be looked at.
+
+    Examples:
+
+        trailhound demo
+        trailhound demo --format json
+    """
+    from trailhound import workspace  # noqa: PLC0415 - start-up
+
+    with render.progress(options, "demo") as advance:
+        shown = workspace.demo(advance)
+    if options.json:
+        render.document(shown.investigation)
+    else:
+        from rich.console import Console  # noqa: PLC0415 - start-up
+
+        from trailhound.reports import text  # noqa: PLC0415
+
+        text.render(shown.investigation, Console(file=sys.stdout))
+    render.remark(options, f"\nThe report: {shown.report_path}\nThe workspace: {shown.workspace.folder}")

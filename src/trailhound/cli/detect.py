@@ -1,0 +1,52 @@
+"""`trailhound detect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trailhound.cli import render
+from trailhound.cli.findings import show
+from trailhound.cli.options import Flag, LevelName, Options, open_workspace
+
+
+def detect(
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    rules: tuple[Path, ...] = (),
+    only: tuple[str, ...] = (),
+    no_pack: Flag = False,
+    fail_on: LevelName | None = None,
+    options: Options = Options(),
+) -> int:
+    """Run the rules over the lake and store what they find.
+
+    Examples:
+
+        trailhound detect
+        trailhound detect --since 2020-11-01 --until 2020-11-06
+        trailhound detect --rules my-rules/ --no-pack
+        trailhound detect --fail-on high --format json > findings.jsonl
+
+    Parameters
+    ----------
+    since
+        Look at events from this time on: 2020-11-01, 2020-11-06T03:21Z.
+    until
+        Look at events up to and including this time.
+    rules
+        Sigma rules to run besides the pack: a file, or a folder of them. May be repeated.
+    only
+        Run this rule only, by its id or name. May be repeated.
+    no_pack
+        Leave out the rules that come with trailhound.
+    fail_on
+        Exit with status 1 when an open finding has this level or a higher one.
+    """
+    detection = open_workspace(options).detect(since=since, until=until, rules=rules, only=only, no_pack=no_pack)
+    show(detection.findings, options)
+    for skipped in detection.skipped:
+        render.remark(options, f"not run: {render.cell(skipped)}")
+    render.remark(options, f"{len(detection.findings):,} findings, {detection.new:,} of them new")
+    levels = (finding.level for finding in detection.findings if finding.status == "new")
+    return int(fail_on is not None and render.reached(fail_on, levels))

@@ -1,0 +1,132 @@
+"""How results reach a person or a pipe.
+
+Whatever came from a log was written by someone else: nothing is printed before `clean` or `encode` has made
+visible what would move the cursor, hide itself or turn the direction of writing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from trailhound.cli.options import Options
+from trailhound.model import Level
+
+LEVELS: tuple[Level, ...] = ("informational", "low", "medium", "high", "critical")
+_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "malicious": "bold red", "suspicious": "yellow"}
+
+
+def clean(text: str) -> str:
+    """Every character that does not simply stand in its place, as `\\u202e`; line breaks and tabs stay."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else _escape(sign) for sign in text)
+
+
+def encode(value: Any) -> str:
+    """Compact JSON on one line; the same data, with all that is not printable escaped, as JSON allows."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    # Outside of strings JSON has printable characters only, so each of these stands within one.
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else _escape(sign) for sign in text)
+
+
+def _escape(sign: str) -> str:
+    units = sign.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def document(value: Any) -> None:
+    """One JSON object."""
+    print(encode(value))
+
+
+def lines(values: Iterable[Any]) -> None:
+    """JSON Lines."""
+    for value in values:
+        print(encode(value))
+
+
+def text(content: str) -> None:
+    print(clean(content))
+
+
+def remark(options: Options, content: str) -> None:
+    """To stderr, so that what is piped on holds results only."""
+    if not options.quiet:
+        print(clean(content), file=sys.stderr)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+    """A table as wide as the terminal, or 80 columns where there is none. Numbers stand right."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - start-up
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    filled = [list(row) for row in rows]
+    shown = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, collapse_padding=True)
+    for position, name in enumerate(columns):
+        numeric = bool(filled) and all(isinstance(row[position], int | float) for row in filled)
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in filled:
+        cells = [cell(value) for value in row]
+        shown.add_row(*(Text(content, style=_STYLES.get(content, "")) for content in cells))
+    Console(highlight=False).print(shown)
+
+
+def pairs(values: Mapping[str, Any], *, title: str = "") -> None:
+    """Name and value, line by line, as a person reads a form."""
+    if title:
+        print(clean(title))
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        print(clean(f"{name:<{width}}  {cell(value)}"))
+
+
+def cell(value: Any) -> str:
+    """One value on one line."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, str):
+        return " ".join(clean(value).split())
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return cell(", ".join(value))
+    return encode(value)
+
+
+def at(time: int | None) -> str:
+    """Epoch milliseconds as `2020-11-06 03:21:39Z`."""
+    from trailhound.lake import times  # noqa: PLC0415 - start-up
+
+    return times.text(time).replace("T", " ") if time is not None else ""
+
+
+def reached(level: Level, levels: Iterable[Level]) -> bool:
+    """Is any of `levels` as high as `level`?"""
+    return any(LEVELS.index(found) >= LEVELS.index(level) for found in levels)
+
+
+@contextmanager
+def progress(options: Options, label: str) -> Iterator[Any]:
+    """A callback `(done, total, remark)` that draws a bar on a terminal's stderr; None where nobody looks."""
+    if options.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich import progress as bars  # noqa: PLC0415 - start-up
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.DownloadColumn(), bars.TransferSpeedColumn(),
+               bars.TimeRemainingColumn(), bars.TextColumn("{task.fields[remark]}", markup=False))
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None, remark="")
+
+        def advance(done: int, total: int | None, remark: str = "") -> None:
+            bar.update(task, completed=done, total=total, remark=clean(remark))
+
+        yield advance

@@ -1,0 +1,70 @@
+"""`trailhound simulate STORY`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from trailhound.cli import render
+from trailhound.cli.options import Flag, Options, open_workspace
+from trailhound.errors import RequestError
+
+
+def simulate(
+    story: str | None = None,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    seed: int | None = None,
+    events: int | None = None,
+    days: int | None = None,
+    catalogue: Annotated[Flag, Parameter(name="--list")] = False,
+    options: Options = Options(),
+) -> None:
+    """Write a labelled CloudTrail history: an attack in a plausible quiet account, and the truth beside it.
+
+    The same story and seed give the same bytes.
+
+    Examples:
+
+        trailhound simulate --list
+        trailhound simulate roboman1 -o incident/
+        trailhound simulate my-story.yml -o incident/ --seed 7 --events 100000
+
+    Parameters
+    ----------
+    story
+        The name of a story, or a YAML file.
+    output
+        The folder to write into.
+    seed
+        Another seed, another quiet account. Default: the story's own.
+    events
+        How many quiet events there are.
+    days
+        How many quiet days there are.
+    catalogue
+        Print the stories there are.
+    """
+    if catalogue:
+        from trailhound.simulation.story import stories  # noqa: PLC0415 - start-up
+
+        rows = stories()
+        if options.json:
+            render.lines({"story": name, "summary": summary} for name, summary in rows)
+        else:
+            render.table(["story", "summary"], rows)
+        return
+    if story is None or output is None:
+        raise RequestError(
+            "a story and a folder are needed",
+            where="trailhound simulate",
+            next_step="trailhound simulate STORY -o FOLDER; `trailhound simulate --list` shows the stories",
+        )
+    truth = open_workspace(options).simulate(story, output, seed=seed, events=events, days=days)
+    if options.json:
+        render.document(truth)
+        return
+    counts = {name: getattr(truth.counts, name) for name in truth.counts.__struct_fields__}
+    render.pairs({"story": truth.summary, **counts, "logs": str(output / "AWSLogs"), "truth": str(output / "truth.json")})

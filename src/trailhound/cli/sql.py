@@ -1,0 +1,31 @@
+"""`trailhound sql QUERY`."""
+
+from __future__ import annotations
+
+from trailhound.cli import render
+from trailhound.cli.options import Options, open_workspace
+
+
+def sql(query: str, *, options: Options = Options()) -> None:
+    """Run a reading SQL statement over the lake's tables.
+
+    One SELECT, WITH or DESCRIBE; it can reach neither files nor settings nor the network.
+
+    Examples:
+
+        trailhound sql "DESCRIBE events"
+        trailhound sql "SELECT api.operation, count(*) AS n FROM events GROUP BY ALL ORDER BY n DESC LIMIT 10"
+        trailhound sql "SELECT r.uid FROM events, unnest(resources) AS t(r) WHERE api.operation = 'TerminateInstances'"
+
+    Parameters
+    ----------
+    query
+        The statement. `SHOW TABLES` lists the tables.
+    """
+    rows = open_workspace(options).sql(query)
+    if options.json:
+        render.lines(rows)
+    elif rows:
+        render.table(list(rows[0]), (row.values() for row in rows))
+    else:
+        render.remark(options, "no rows")

@@ -1,0 +1,118 @@
+"""Run rules over the events table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from trailhound.detections import candidates, findings, windows
+from trailhound.detections.candidates import Query
+from trailhound.detections.placeholders import Filled, Placeholders, bind, drop, fill
+from trailhound.detections.predicate import slots
+from trailhound.detections.rules import Correlation, Rule, RuleSet
+from trailhound.engines.duckdb import DuckDB
+from trailhound.model import Finding
+
+Numbered = dict[int, Rule]
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A rule that did not run: what it would have found is unknown."""
+
+    rule_uid: str
+    title: str
+    reason: str
+
+
+class Detected(msgspec.Struct, frozen=True):
+    findings: tuple[Finding, ...]  # most severe first
+    skipped: tuple[Skipped, ...]
+
+
+def detect(
+    engine: DuckDB,
+    rules: RuleSet | Sequence[Rule],
+    *,
+    placeholders: Placeholders | None = None,
+    since: int | None = None,
+    until: int | None = None,
+) -> Detected:
+    """Findings that reach into since <= time < until (epoch milliseconds), among the events mounted as `events`.
+
+    Before `since` the events of the longest window or episode of the rules are looked at too, so that a window
+    that ends after it is whole. A correlation's bases must be among the rules (see `rules.only`). Only temporary
+    tables are made in the engine, and removed again.
+    """
+    listed = rules.rules if isinstance(rules, RuleSet) else rules
+    filled = Filled({}, {}, {})
+    try:
+        filled = _fill(engine, listed, placeholders or Placeholders())
+        return _run(engine, dict(enumerate(listed)), filled, since, until)
+    finally:
+        candidates.drop(engine)
+        windows.drop(engine)
+        drop(engine, filled)
+
+
+def _fill(engine: DuckDB, rules: Sequence[Rule], given: Placeholders) -> Filled:
+    names = [name for rule in rules if not isinstance(rule.logic, Correlation) for name in slots(rule.logic)]
+    return fill(engine, given, names)
+
+
+def _run(engine: DuckDB, rules: Numbered, filled: Filled, since: int | None, until: int | None) -> Detected:
+    reasons: dict[int, str] = {}
+    queries: dict[int, Query] = {}
+    for number, rule in rules.items():
+        if isinstance(rule.logic, Correlation):
+            continue
+        missing = sorted(slots(rule.logic) & filled.missing.keys())
+        if missing:
+            reasons[number] = "; ".join(filled.missing[name] for name in missing)
+        else:
+            queries[number] = Query(bind(rule.logic, filled), rule.per_resource)
+    start = None if since is None else since - _look_back(rules)
+    refused = candidates.collect(engine, queries, _columns(rules), since=start, until=until)
+    reasons.update({number: f"the engine refuses it: {error.what}" for number, error in refused.items()})
+    windows.prepare(engine)
+    windows.episodes(engine, {n: rules[n].episode_ms for n in queries if rules[n].output and n not in refused})
+    _correlate(engine, rules, reasons)
+    found = [f for f in findings.findings(engine, rules) if since is None or f.last_seen_time >= since]
+    skipped = [Skipped(rules[number].uid, rules[number].title, reason) for number, reason in sorted(reasons.items())]
+    return Detected(tuple(found), tuple(skipped))
+
+
+def _correlate(engine: DuckDB, rules: Numbered, reasons: dict[int, str]) -> None:
+    """Correlations stand in the order in which they stand on each other."""
+    positions = {rule.uid: number for number, rule in rules.items()}
+    stood_on = {base.rule_uid for rule in rules.values() if isinstance(rule.logic, Correlation) for base in rule.logic.bases}
+    for number, rule in rules.items():
+        if not isinstance(rule.logic, Correlation):
+            continue
+        bases = [positions[base.rule_uid] for base in rule.logic.bases]
+        absent = [base for base in bases if base in reasons]
+        if absent:
+            reasons[number] = f"it stands on {rules[absent[0]].title!r}, which did not run: {reasons[absent[0]]}"
+            continue
+        windows.correlate(engine, number, rule.logic, positions, feeds=rule.uid in stood_on)
+        for base in bases:
+            if isinstance(rules[base].logic, Correlation):
+                windows.take_in(engine, number, base)
+
+
+def _look_back(rules: Mapping[int, Rule]) -> int:
+    """The longest window or episode; windows add up where correlations stand on each other."""
+    by_uid = {rule.uid: rule for rule in rules.values()}
+
+    def reach(rule: Rule) -> int:
+        if not isinstance(rule.logic, Correlation):
+            return 0
+        return rule.logic.timespan_ms + max(reach(by_uid[base.rule_uid]) for base in rule.logic.bases)
+
+    return max((max(reach(rule), rule.episode_ms) for rule in rules.values()), default=0)
+
+
+def _columns(rules: Mapping[int, Rule]) -> list[str]:
+    """What correlations group by and count."""
+    bases = [base for rule in rules.values() if isinstance(rule.logic, Correlation) for base in rule.logic.bases]
+    return [path for base in bases for field in (*base.groups, *base.values) for path in field.columns]

@@ -1,0 +1,173 @@
+"""Members of findings → `model.Finding`: who, when, from where, on what, and one line that says so."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from trailhound.detections.candidates import CANDIDATES
+from trailhound.detections.rules import Correlation, Rule
+from trailhound.detections.windows import MEMBERS
+from trailhound.engines.dialect import identifier
+from trailhound.engines.duckdb import DuckDB
+from trailhound.errors import CatalogError
+from trailhound.model import Finding, Level, Resource
+
+LEVELS: tuple[Level, ...] = ("informational", "low", "medium", "high", "critical")
+TEMPLATE_NAMES = ("principal", "count", "window", "resources", "account", "operation", "ip")
+
+_NAMED = 3  # of a list in a title
+_LONGEST = 200  # of one value in a title: the log's text is the attacker's
+_NAME = re.compile(r"\{([^{}]*)\}")
+_TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
+_UNITS = ((86_400_000, "day", "days"), (3_600_000, "h", "h"), (60_000, "min", "min"), (1000, "s", "s"))
+
+
+def check_template(template: str) -> None:
+    for name in _NAME.findall(template):
+        if name not in TEMPLATE_NAMES:
+            known = ", ".join(f"{{{each}}}" for each in TEMPLATE_NAMES)
+            raise CatalogError(f"the title has {{{name}}}, which stands for nothing", next_step=f"there are {known}")
+
+
+def findings(engine: DuckDB, rules: Mapping[int, Rule]) -> list[Finding]:
+    """Most severe first, then oldest first. `rules`: by their number in MEMBERS."""
+    order = f"ORDER BY time, {identifier('metadata.uid')}"
+    lists = {
+        "uids": "metadata.uid",
+        "times": "time",
+        "principals": "principal_uid",
+        "accounts": "cloud.account.uid",
+        "regions": "cloud.region",
+        "ips": "src_endpoint.ip",
+        "operations": "api.operation",
+        "touched": "resource.uid",
+        "kinds": "resource.type",
+    }
+    listed = ", ".join(f"list({identifier(path)} {order}) AS {name}" for name, path in lists.items())
+    shown = ", ".join(str(number) for number, rule in rules.items() if rule.output) or "NULL"
+    rows = engine.query(
+        f"SELECT rule, max(counted) AS counted, max(grp) AS grp, {listed}, "
+        f"list(CASE WHEN {identifier('resource.uid')} IS NULL THEN resources END {order}) AS resources "
+        f"FROM {MEMBERS} JOIN {CANDIDATES} USING (row) WHERE rule IN ({shown}) GROUP BY rule, finding"
+    )
+    built = [_finding(rules[row["rule"]], row) for row in rows]
+    return sorted(built, key=lambda f: (-LEVELS.index(f.level), f.first_seen_time, f.rule_uid, f.uid))
+
+
+def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
+    correlation = rule.logic if isinstance(rule.logic, Correlation) else None
+    uids = tuple(dict.fromkeys(row["uids"]))
+    resources = _resources(row)
+    principal = _most(row["principals"])
+    account = _most(row["accounts"])
+    operations = _distinct(row["operations"])
+    ips = _distinct(row["ips"])
+    first, last = row["times"][0], row["times"][-1]
+    by_itself = len(resources) if rule.per_resource else len(uids)
+    count = by_itself if row["counted"] is None else round(row["counted"])
+    window = correlation.timespan_ms if correlation else None
+    facts = {
+        "principal": _plain(principal_name(principal)) or "someone",
+        "count": str(count),
+        "window": span(window if window is not None else last - first),
+        "resources": _some([resource.uid for resource in resources]) or "nothing named",
+        "account": _plain(account),
+        "operation": _some(operations),
+        "ip": _some(ips) or "no address",
+    }
+    return Finding(
+        uid=_uid(rule, row["grp"], uids[0]),
+        rule_uid=rule.uid,
+        rule_title=rule.title,
+        rule_kind=rule.kind,
+        level=rule.level,
+        title=_NAME.sub(lambda name: facts[name[1]], rule.template) if rule.template else rule.title,
+        desc=rule.description,
+        attacks=tuple(dict.fromkeys(found[1].upper() for tag in rule.tags if (found := _TECHNIQUE.fullmatch(tag)))),
+        first_seen_time=first,
+        last_seen_time=last,
+        event_uids=uids,
+        count=count,
+        threshold=_threshold(correlation) if correlation else None,
+        window_ms=window,
+        principal_uid=principal,
+        principal_name=principal_name(principal),
+        account_uid=account,
+        regions=_distinct(row["regions"]),
+        src_ips=ips,
+        operations=operations,
+        resources=resources,
+        falsepositives=rule.falsepositives,
+        references=rule.references,
+        tags=rule.tags,
+    )
+
+
+def _uid(rule: Rule, group: Sequence[str | None], first_event: str) -> str:
+    text = "\x1f".join([rule.uid, *(value or "" for value in group), first_event])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _resources(row: Mapping[str, Any]) -> tuple[Resource, ...]:
+    """Of a rule over resources those that it matched; of any other all that its events name."""
+    found: dict[str, str] = {}
+    for uid, kind in zip(row["touched"], row["kinds"], strict=True):
+        if uid is not None:
+            found.setdefault(uid, kind or "")
+    for named in row["resources"]:
+        for resource in named or ():
+            if resource["uid"] is not None:
+                found.setdefault(resource["uid"], resource["type"] or "")
+    return tuple(Resource(uid=uid, type=kind) for uid, kind in found.items())
+
+
+def _threshold(correlation: Correlation) -> int | None:
+    """The least number that fires, where there is one; otherwise the number as the rule has it."""
+    if not correlation.thresholds:
+        return None
+    threshold = correlation.thresholds[0]
+    return int(threshold.number) + 1 if threshold.operator == "gt" else int(-(-threshold.number // 1))
+
+
+def _most(values: Iterable[str | None]) -> str:
+    """The commonest; of equals the first of the alphabet, so that it does not depend on chance."""
+    counted = Counter(value for value in values if value is not None)
+    return min(counted, key=lambda value: (-counted[value], value), default="")
+
+
+def _distinct(values: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(sorted({value for value in values if value is not None}))
+
+
+def principal_name(uid: str) -> str:
+    """alice for arn:aws:iam::111122223333:user/alice; `root` for root; the uid itself where there is no ARN."""
+    if not uid.startswith("arn:"):
+        return uid
+    resource = uid.split(":", 5)[-1]
+    return resource.rsplit("/", 1)[-1]
+
+
+def span(milliseconds: int) -> str:
+    """5 min, 1 h, 90 s, 7 days: the largest unit that divides it."""
+    for size, one, many in _UNITS:
+        if milliseconds >= size and milliseconds % size == 0:
+            number = milliseconds // size
+            return f"{number} {one if number == 1 else many}"
+    return f"{milliseconds / 1000:g} s"
+
+
+def _some(values: Sequence[str]) -> str:
+    named = [_plain(value) for value in values[:_NAMED]]
+    more = len(values) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def _plain(text: str) -> str:
+    """One line of bounded length, without characters that steer a terminal or turn the reading direction."""
+    kept = "".join(character if unicodedata.category(character)[0] != "C" else "�" for character in text)
+    return kept if len(kept) <= _LONGEST else kept[: _LONGEST - 1] + "…"

@@ -1,0 +1,198 @@
+"""Hits → the events of findings: episodes of single-event rules, sliding windows of correlations.
+
+A window is closed, [t - timespan, t], and ends in an event: exactly `timespan` apart is together. Times are whole
+milliseconds, so no rounding decides. Events at equal times are in each other's windows.
+
+Windows of one group that overlap are one finding: all events of all of them; `counted` is the largest count of any
+one window (the smallest, where the rule asks for few), so that "20 within 5 minutes" is true as said.
+
+A correlation may stand on another: its hits are then the events in which a window of the other is full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trailhound.detections.candidates import CANDIDATES, HITS
+from trailhound.detections.compile import value_sql
+from trailhound.detections.fields import ROW_FIELDS, Field
+from trailhound.detections.rules import Base, Correlation, Operator
+from trailhound.engines.dialect import identifier, literal, number, unnest
+from trailhound.engines.duckdb import DuckDB
+
+MEMBERS = "detect_members"
+
+_SQL: dict[Operator, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "=", "neq": "<>"}
+_RESOURCE = ", ".join(identifier(path) for path in ROW_FIELDS)
+# What only grows when events are added: groups that do not reach the threshold as a whole have no window that does.
+_GROWING = {"event_count": "count(*)", "value_count": "count(DISTINCT v)", "temporal": "count(DISTINCT part)"}
+
+
+def prepare(engine: DuckDB) -> None:
+    """MEMBERS: (`rule`, `finding` within the rule, `row`, `resource.*`, `counted`, `grp`: values of its group)."""
+    columns = ", ".join(f"{identifier(path)} VARCHAR" for path in ROW_FIELDS)
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE {MEMBERS} "
+        f"(rule INTEGER, finding BIGINT, row BIGINT, {columns}, counted DOUBLE, grp VARCHAR[])"
+    )
+
+
+def drop(engine: DuckDB) -> None:
+    engine.execute(f"DROP TABLE IF EXISTS {MEMBERS}")
+
+
+def episodes(engine: DuckDB, gaps: Mapping[int, int]) -> None:
+    """Hits of one rule, principal and account with no gap longer than `gaps` (rule → milliseconds)."""
+    if not gaps:
+        return
+    principal, account, uid = (identifier(path) for path in ("principal_uid", "cloud.account.uid", "metadata.uid"))
+    actor, order = f"rule, {principal}, {account}", f"time, {uid}"
+    allowed = ", ".join(f"({rule}, {gap})" for rule, gap in gaps.items())
+    engine.execute(f"""
+        INSERT INTO {MEMBERS}
+        WITH apart AS (
+            SELECT *, time - lag(time) OVER (PARTITION BY {actor} ORDER BY {order}) AS since_last
+            FROM {HITS} JOIN {CANDIDATES} USING (row) JOIN (VALUES {allowed}) AS allowed(rule, gap) USING (rule)
+        ), numbered AS (
+            SELECT *, count(*) FILTER (WHERE since_last IS NULL OR since_last > gap)
+                OVER (PARTITION BY rule ORDER BY {actor}, {order} ROWS UNBOUNDED PRECEDING) AS finding
+            FROM apart
+        )
+        SELECT rule, finding, row, {_RESOURCE}, NULL, [{principal}, {account}] FROM numbered""")
+
+
+def correlate(engine: DuckDB, rule: int, correlation: Correlation, positions: Mapping[str, int], *, feeds: bool) -> None:
+    """Add the findings of one correlation. `positions`: rule uid → number in HITS; `feeds`: others stand on it."""
+    steps = f"seen AS ({_seen(correlation, positions)}), {_fired(correlation)}"
+    engine.execute(f"INSERT INTO {MEMBERS} WITH {steps}, {_islands(correlation)} {_members(rule, correlation)}")
+    if feeds:
+        engine.execute(f"INSERT INTO {HITS} WITH {steps} SELECT DISTINCT {rule}, row, {_RESOURCE} FROM fired")
+
+
+def take_in(engine: DuckDB, rule: int, inner: int) -> None:
+    """Findings of a correlation hold the events of the findings of the correlation it stands on, not only their ends."""
+    engine.execute(f"""
+        INSERT INTO {MEMBERS}
+        SELECT DISTINCT outside.rule, outside.finding, inside.row,
+            {", ".join(f"inside.{identifier(path)}" for path in ROW_FIELDS)}, outside.counted, outside.grp
+        FROM {MEMBERS} AS outside
+        JOIN {MEMBERS} AS shared ON shared.row = outside.row AND shared.rule = {inner}
+        JOIN {MEMBERS} AS inside ON inside.rule = {inner} AND inside.finding = shared.finding
+        WHERE outside.rule = {rule}""")
+
+
+def _keys(correlation: Correlation) -> list[str]:
+    return [f"g{place}" for place in range(max(1, len(correlation.bases[0].groups)))]
+
+
+def _seen(correlation: Correlation, positions: Mapping[str, int]) -> str:
+    """Hits of the bases: row, time, group, what is counted (`v`), which base (`part`, where it matters).
+
+    UNION and not UNION ALL: an event that meets two bases is still one event.
+    """
+    parts = correlation.kind.startswith("temporal")
+    bases = enumerate(correlation.bases)
+    return " UNION ".join(_base(correlation, base, positions[base.rule_uid], part * parts) for part, base in bases)
+
+
+def _base(correlation: Correlation, base: Base, position: int, part: int) -> str:
+    """One row per event (per resource, in rules over resources) and combination of values of fields with several.
+
+    Rows without a value for a field of the group, or for what is counted, are left out, as Sigma has it.
+    """
+    joins: list[str] = []
+
+    def text(field: Field) -> str:
+        sql = value_sql(field, identifier)
+        if not field.multiple:
+            return sql
+        joins.append(unnest(sql, f"list{len(joins)}"))
+        return f"list{len(joins) - 1}.item"
+
+    groups = [text(field) for field in base.groups] or ["''"]
+    values = [text(field) for field in base.values]
+    if correlation.kind not in _GROWING:
+        values = [number(value) for value in values]
+    counted = "NULL" if not values else values[0] if len(values) == 1 else f"concat_ws(chr(31), {', '.join(values)})"
+    selected = ", ".join(f"{sql} AS g{place}" for place, sql in enumerate(groups))
+    present = " AND ".join(f"{sql} IS NOT NULL" for sql in (*groups, *values))
+    hits = f"(SELECT * FROM {HITS} JOIN {CANDIDATES} USING (row) WHERE rule = {position})"
+    return f"""
+        SELECT row, time, {_RESOURCE}, {selected}, {counted} AS v, {part} AS part
+        FROM {", ".join([hits, *joins])} WHERE {present}"""
+
+
+def _fired(correlation: Correlation) -> str:
+    """Common table expressions that end in `fired`: rows of `seen` whose window meets the condition, with `measure`."""
+    if correlation.kind == "temporal_ordered":
+        return _ordered(correlation)
+    keys, span = ", ".join(_keys(correlation)), literal(correlation.timespan_ms)
+    frame = f"PARTITION BY {keys} ORDER BY time RANGE BETWEEN {span} PRECEDING AND CURRENT ROW"
+    if correlation.expression:
+        present = (f"bool_or(part = {n}) OVER sliding AS p{n}" for n in range(len(correlation.bases)))
+        return f"""fired AS (
+            SELECT *, 1 AS measure FROM (SELECT *, {", ".join(present)} FROM seen WINDOW sliding AS ({frame}))
+            WHERE {correlation.expression})"""
+    measure = {
+        **_GROWING,
+        "value_sum": "sum(v)",
+        "value_avg": "avg(v)",
+        "value_median": "median(v)",
+        "value_percentile": f"quantile_cont(v, {literal(correlation.percentile / 100)})",
+    }[correlation.kind]
+    met = " AND ".join(f"measure {_SQL[t.operator]} {literal(t.number)}" for t in correlation.thresholds)
+    return f"""busy AS ({_busy(correlation, keys)}), fired AS (
+        SELECT * FROM (SELECT *, {measure} OVER ({frame}) AS measure FROM busy) WHERE {met})"""
+
+
+def _busy(correlation: Correlation, keys: str) -> str:
+    """Rows of groups that could reach the threshold at all; windows are computed for no others."""
+    least = [
+        f"{_GROWING[correlation.kind]} {_SQL[t.operator]} {literal(t.number)}"
+        for t in correlation.thresholds
+        if t.operator in ("gt", "gte") and correlation.kind in _GROWING
+    ]
+    if not least:
+        return "SELECT * FROM seen"
+    return f"""
+        SELECT seen.* FROM seen
+        JOIN (SELECT {keys} FROM seen GROUP BY {keys} HAVING {" AND ".join(least)}) USING ({keys})"""
+
+
+def _ordered(correlation: Correlation) -> str:
+    """For each event of the n-th rule the latest start of a chain first ≤ second ≤ ... ≤ n-th that ends in it."""
+    keys, last = ", ".join(_keys(correlation)), len(correlation.bases) - 1
+    steps = ["chain0 AS (SELECT *, CASE WHEN part = 0 THEN time END AS start0 FROM seen)"]
+    for n in range(1, last + 1):
+        latest = f"max(start{n - 1}) OVER (PARTITION BY {keys} ORDER BY time RANGE UNBOUNDED PRECEDING)"
+        steps.append(f"chain{n} AS (SELECT *, CASE WHEN part = {n} THEN {latest} END AS start{n} FROM chain{n - 1})")
+    in_time = f"time - start{last} <= {literal(correlation.timespan_ms)}"
+    return ", ".join((*steps, f"fired AS (SELECT *, 1 AS measure FROM chain{last} WHERE {in_time})"))
+
+
+def _islands(correlation: Correlation) -> str:
+    """`islands`: runs of windows that overlap, from the beginning of the first (`low`) to the end of the last."""
+    keys, span = ", ".join(_keys(correlation)), literal(correlation.timespan_ms)
+    few = correlation.thresholds and all(t.operator in ("lt", "lte") for t in correlation.thresholds)
+    counted = "NULL" if correlation.kind.startswith("temporal") else f"{'min' if few else 'max'}(measure)"
+    return f"""
+        apart AS (SELECT *, time - lag(time) OVER (PARTITION BY {keys} ORDER BY time) AS since_last FROM fired),
+        numbered AS (
+            SELECT *, count(*) FILTER (WHERE since_last IS NULL OR since_last > {span})
+                OVER (ORDER BY {keys}, time ROWS UNBOUNDED PRECEDING) AS finding
+            FROM apart
+        ),
+        islands AS (
+            SELECT {keys}, finding, min(time) - {span} AS low, max(time) AS high, {counted} AS counted
+            FROM numbered GROUP BY {keys}, finding
+        )"""
+
+
+def _members(rule: int, correlation: Correlation) -> str:
+    """Joined by time and not marked on the way, because a window that is full takes in the events before."""
+    keys = _keys(correlation)
+    same = " AND ".join(f"seen.{key} = islands.{key}" for key in keys)
+    return f"""
+        SELECT DISTINCT {rule}, finding, seen.row, {", ".join(f"seen.{identifier(path)}" for path in ROW_FIELDS)},
+            CAST(counted AS DOUBLE), [{", ".join(f"islands.{key}" for key in keys)}]
+        FROM seen JOIN islands ON {same} AND seen.time BETWEEN low AND high"""

@@ -1,0 +1,68 @@
+"""A batch: what one process holds between reading and writing. Its size is bounded, whatever the input."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from trailhound.ingest.report import Repair
+from trailhound.model import Record, Reject
+
+# Some 5 kB of memory a record while it becomes columns, Arrow and Parquet.
+FULL_RECORDS = 40_000
+FULL_BYTES = 48 << 20
+# At the end of a folder a batch of this size is written though there is room: folders are mostly days,
+# and a day in one file need not be put together again.
+ENOUGH_RECORDS = 12_000
+
+
+class Source(msgspec.Struct):
+    """An object on its way into the ledger; the fields are those of its row."""
+
+    uid: str
+    name: str
+    bytes: int = 0
+    sha256: str = ""
+    container: str = ""
+    records: int = 0
+    events: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    first_time: int | None = None
+    last_time: int | None = None
+    ingested_at: int = 0
+    flags: tuple[str, ...] = ()
+    difference: str = ""
+
+    @classmethod
+    def of(cls, name: str, size: int = 0, sha256: str = "") -> Source:
+        """Known by name and bytes: the same file elsewhere is another object, full of duplicates."""
+        uid = hashlib.sha256(f"{sha256} {name}".encode()).hexdigest()[:32]
+        return cls(uid, name, size, sha256)
+
+
+class Batch:
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.rejects: list[Reject] = []
+        self.sources: dict[str, Source] = {}  # that have something in this batch
+        self.continued: set[str] = set()  # those of them that had something in an earlier one, too
+        self.finished: list[Source] = []
+        self.known: list[str] = []  # objects met that are wholly in the lake
+        self.repaired: list[Repair] = []
+        self.files = 0
+        self.bytes = 0  # of files, read since the batch before
+        self._size = 0
+
+    def add(self, record: Record) -> None:
+        self.records.append(record)
+        self._size += len(record.raw)
+
+    @property
+    def full(self) -> bool:
+        return self._size >= FULL_BYTES or len(self.records) + len(self.rejects) >= FULL_RECORDS
+
+    @property
+    def enough(self) -> bool:
+        return len(self.records) >= ENOUGH_RECORDS
