@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,13 @@ from typing import Any
 import arro3.core as ac
 import msgspec
 
-from trailhound import __version__, settings as organisation
+from trailhound import __version__, catalog, settings as organisation
 from trailhound.cases import Decisions
-from trailhound.detections.detect import Detection, detect
+from trailhound.detections.detect import Skipped, detect
 from trailhound.detections.placeholders import Placeholders, Production
-from trailhound.detections.rules import RuleSet, load_rules
+from trailhound.detections.proof import ProofResult, prove
+from trailhound.detections.rules import RuleSet, only as only_rules
+from trailhound.detections.sigma import PROOF, load_rules
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.enrichers import context
 from trailhound.errors import RequestError
@@ -31,13 +32,34 @@ from trailhound.lake.lake import Lake, Snapshot
 from trailhound.lake.search import SearchResult, search
 from trailhound.lake.tables import TABLES
 from trailhound.model import Answer, Finding, Investigation
-from trailhound import catalog
+from trailhound.reports import html
+from trailhound.simulation.simulate import simulate
+from trailhound.simulation.truth import Truth
 
 PLACE = ".trailhound"
 VARIABLE = "TRAILHOUND_WORKSPACE"
+DEMO_STORY = "roboman1"
 LEVELS = ("informational", "low", "medium", "high", "critical")
 
 Progress = Callable[..., None]
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """What `detect` did. A rule that did not run is named: what it would have found is unknown."""
+
+    findings: tuple[Finding, ...]  # the gravest first
+    skipped: tuple[Skipped, ...]
+    errors: tuple[str, ...]  # rules that could not be read
+    new: int  # findings that were not stored before
+
+
+class Demo(msgspec.Struct, frozen=True):
+    """What the demonstration made, and where it lies."""
+
+    investigation: Investigation
+    report_path: Path
+    workspace: Workspace
+    ingested: IngestReport
 
 
 class Workspace:
@@ -59,14 +81,14 @@ class Workspace:
         return organisation.load(self.folder)
 
     def ingest(
-        self, sources: Sequence[str | Path], *, repair: bool = False, stdin: bytes | None = None, progress: Progress | None = None
+        self, sources: Sequence[str | Path], *, repair: bool = False, progress: Progress | None = None
     ) -> IngestReport:
         """Read files, folders, globs, archives or `-` into the lake; every record is accounted for."""
         lake = Lake.create(self.folder)
         toml = self.folder / organisation.FILE
         if not toml.exists():
             toml.write_text(organisation.TEMPLATE, "utf-8")
-        return ingest(lake, [str(s) for s in sources], repair=repair, stdin=stdin, progress=progress)
+        return ingest(lake, [str(s) for s in sources], repair=repair, progress=progress)
 
     def status(self) -> Status:
         """What the lake holds, where its gaps are, and what was rejected."""
@@ -84,7 +106,10 @@ class Workspace:
     ) -> Detection:
         """Run the rules over the lake's events and store the findings; the same events give the same findings."""
         lake, engine, _ = self._reading()
-        chosen = self._rules(rules, only=only, no_pack=no_pack)
+        known = {f.uid for f in self._stored(engine)}
+        chosen = self.rules(rules, no_pack=no_pack)
+        if only:
+            chosen = only_rules(chosen, only)
         found = detect(
             engine,
             chosen,
@@ -93,7 +118,9 @@ class Workspace:
             until=times.interval(until).end if until else None,
         )
         lake.upsert("findings", _table(found.findings), "uid")
-        return msgspec.structs.replace(found, findings=self._ranked(Decisions(self.folder).applied(found.findings)))
+        ranked = self._ranked(Decisions(self.folder).applied(found.findings))
+        new = sum(f.uid not in known for f in found.findings)
+        return Detection(findings=ranked, skipped=found.skipped, errors=tuple(map(str, chosen.errors)), new=new)
 
     def findings(
         self, *, level: str | None = None, status: str | None = None, rule: str | None = None, principal: str | None = None
@@ -176,11 +203,18 @@ class Workspace:
 
     def rules(self, rules: Sequence[Path | str] = (), *, no_pack: bool = False) -> RuleSet:
         """The rules that `detect` would run; those that are malformed are in its errors."""
-        return self._rules(rules, no_pack=no_pack)
+        return load_rules(_rule_paths(rules, no_pack=no_pack))
 
-    def _rules(self, extra: Sequence[Path | str], *, only: Sequence[str] = (), no_pack: bool = False) -> RuleSet:
-        paths = [] if no_pack else [catalog.PACKS / "rules"]
-        return load_rules([*paths, *map(Path, extra)], only=only)
+    def prove_rules(self, rules: Sequence[Path | str] = ()) -> list[ProofResult]:
+        """Run the proof beside each rule file; of the pack when none is named."""
+        files = (f for path in _rule_paths(rules, no_pack=bool(rules)) for f in catalog.find(path))
+        return [result for file in files if not file.name.endswith(PROOF) for result in prove(file)]
+
+    def simulate(
+        self, story: str | Path, out: Path, *, seed: int | None = None, events: int | None = None, days: int | None = None
+    ) -> Truth:
+        """Write a labelled history into a folder (docs/tutorial.md)."""
+        return simulate(story, out, seed=seed, events=events, days=days)
 
     def _reading(self) -> tuple[Lake, DuckDB, Snapshot]:
         lake, engine = Lake(self.folder), DuckDB()
@@ -189,7 +223,7 @@ class Workspace:
     def _placeholders(self) -> Placeholders:
         known = self.settings.production
         production = Production(ids=known.instances, accounts=known.accounts, tags=known.tags)
-        return Placeholders(lists=self.settings.placeholders, production=production)
+        return Placeholders(values=self.settings.placeholders, production=production)
 
     def _stored(self, engine: DuckDB) -> list[Finding]:
         rows = engine.query("SELECT * FROM findings ORDER BY first_seen_time, uid")
@@ -240,6 +274,26 @@ def _by_uid(findings: Sequence[Finding], uid: str) -> Finding:
         return fitting[0]
     what = f"{len(fitting)} findings begin with {uid!r}" if fitting else f"there is no finding {uid!r}"
     raise RequestError(what, causes=("`detect` has not been run since the ingest",), next_step="`trailhound findings` lists them with their uids")
+
+
+def _rule_paths(extra: Sequence[Path | str], *, no_pack: bool) -> list[Path]:
+    return [*([] if no_pack else [catalog.PACKS / "rules"]), *map(Path, extra)]
+
+
+def demo(progress: Progress | None = None) -> Demo:
+    """Simulate an incident in a temporary folder, ingest it, find it, investigate it, write the report."""
+    folder = Path(tempfile.mkdtemp(prefix="trailhound-demo-"))
+    workspace = Workspace(folder / "workspace")
+    workspace.simulate(DEMO_STORY, folder / "logs")
+    lake_toml = folder / "logs" / organisation.FILE
+    workspace.folder.mkdir()
+    lake_toml.rename(workspace.folder / organisation.FILE)
+    ingested = workspace.ingest([folder / "logs" / "AWSLogs"], progress=progress)
+    worst = workspace.detect().findings[0]
+    investigation = workspace.investigate(worst.uid)
+    report = folder / "report.html"
+    report.write_text(html.render(investigation), "utf-8")
+    return Demo(investigation, report, workspace, ingested)
 
 
 def _versions() -> dict[str, str]:

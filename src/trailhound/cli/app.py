@@ -14,37 +14,57 @@ from trailhound.errors import RequestError
 
 _HELP = """From raw AWS CloudTrail logs to an answer you can defend.
 
-    trailhound demo                      the whole of it, on a simulated incident
-    trailhound ingest logs/              read logs into the lake
-    trailhound detect                    find what is not normal
-    trailhound investigate FINDING_UID   five steps to a narrative that cites its evidence
+Start here:
+
+    trailhound demo                     all of it, on a simulated incident
+    trailhound ingest logs/             read logs into the lake
+    trailhound detect                   find what is not normal
+    trailhound investigate FINDING_UID  to a narrative that cites its evidence
+
+Every verb takes --workspace FOLDER, --format table|json, --quiet, --debug,
+before it or after it. `trailhound VERB --help` explains it.
+
+Exit status: 0 done; 1 done, and findings at or above --fail-on; 2 could not
+be carried out; 130 interrupted.
 """
 
 app = App(
     name="trailhound",
     help=_HELP,
     help_format="plaintext",
+    default_parameter=Parameter(negative=()),
     version=trailhound.__version__,
     usage="Usage: trailhound VERB [OPTIONS]",
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-# In the order of an investigation.
-VERBS = (
-    ingest.ingest, status.status, detect.detect, findings.app, investigate.investigate, ask.ask, search.search, sql.sql,
-    rules.app, simulate.simulate, demo.demo,
-)  # fmt: skip
-for _position, _verb in enumerate(VERBS):
-    app.command(_verb, sort_key=_position)
+VERBS = {  # in the order of an investigation
+    "ingest": ingest.ingest,
+    "status": status.status,
+    "detect": detect.detect,
+    "findings": findings.app,
+    "investigate": investigate.investigate,
+    "ask": ask.ask,
+    "search": search.search,
+    "sql": sql.sql,
+    "rules": rules.app,
+    "simulate": simulate.simulate,
+    "demo": demo.demo,
+}
+for _position, (_name, _verb) in enumerate(VERBS.items()):
+    app.command(_verb)
+    app[_name].sort_key = _position
 
 
+# Every verb has the options itself, so they are not shown twice.
 @app.meta.default
 def _launch(
-    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)], options: Options = Options()
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    options: Annotated[Options, Parameter(show=False)] = Options(),
 ) -> int | None:
     verb, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     if "options" in bound.signature.parameters:
-        own = bound.arguments.get("options", Options())
+        own = bound.arguments.get("options", bound.signature.parameters["options"].default)
         bound.arguments["options"] = own.over(options)
     return verb(*bound.args, **bound.kwargs)
 

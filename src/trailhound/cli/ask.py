@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def ask(
     question: str | None = None,
     observable: str | None = None,
+    /,
     *,
     catalogue: Annotated[Flag, Parameter(name="--list")] = False,
     options: Options = Options(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trailhound.cli import render
-from trailhound.cli.findings import show
+from trailhound.cli.findings import reached, show
 from trailhound.cli.options import Flag, LevelName, Options, open_workspace
 
 
@@ -48,5 +48,4 @@ def detect(
     for skipped in detection.skipped:
         render.remark(options, f"not run: {render.cell(skipped)}")
     render.remark(options, f"{len(detection.findings):,} findings, {detection.new:,} of them new")
-    levels = (finding.level for finding in detection.findings if finding.status == "new")
-    return int(fail_on is not None and render.reached(fail_on, levels))
+    return int(fail_on is not None and reached(fail_on, detection.findings))

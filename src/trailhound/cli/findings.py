@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from cyclopts import App
 
 from trailhound.cli import render
-from trailhound.cli.options import LevelName, Options, open_workspace
+from trailhound.cli.options import LEVELS, LevelName, Options, open_workspace
 
 if TYPE_CHECKING:
     from trailhound.model import Finding
 
-app = App(name="findings")
+app = App(name="findings", help_format="plaintext")
 
 
 @app.default
@@ -50,12 +50,11 @@ def findings(
     """
     found = open_workspace(options).findings(level=level, status=status, rule=rule, principal=principal)
     show(found, options)
-    levels = (finding.level for finding in found if finding.status == "new")
-    return int(fail_on is not None and render.reached(fail_on, levels))
+    return int(fail_on is not None and reached(fail_on, found))
 
 
 @app.command
-def close(uid: str, *, because: str, options: Options = Options()) -> None:
+def close(uid: str, /, *, because: str, options: Options = Options()) -> None:
     """Close a finding: it has been dealt with.
 
     Examples:
@@ -74,7 +73,7 @@ def close(uid: str, *, because: str, options: Options = Options()) -> None:
 
 
 @app.command
-def suppress(uid: str, *, because: str, until: str | None = None, options: Options = Options()) -> None:
+def suppress(uid: str, /, *, because: str, until: str | None = None, options: Options = Options()) -> None:
     """Suppress a finding: it is expected, and stays out of sight.
 
     Examples:
@@ -92,6 +91,12 @@ def suppress(uid: str, *, because: str, until: str | None = None, options: Optio
     """
     finding = open_workspace(options).suppress_finding(uid, because, until)
     render.remark(options, f"finding {finding.uid} is suppressed" + (f" until the end of {until}" if until else ""))
+
+
+def reached(level: LevelName, found: Sequence[Finding]) -> bool:
+    """Is any open one as grave as `level`?"""
+    gravest = max((LEVELS.index(finding.level) for finding in found if finding.status == "new"), default=-1)
+    return gravest >= LEVELS.index(level)
 
 
 def show(found: Sequence[Finding], options: Options) -> None:

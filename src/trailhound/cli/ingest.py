@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from trailhound.cli import render
@@ -31,9 +30,8 @@ def ingest(*sources: str, repair: Flag = False, options: Options = Options()) ->
     repair
         Mend text that was pasted from a report or a chat (smart quotes, missing braces), and mark its events.
     """
-    pasted = sys.stdin.buffer.read() if "-" in sources else None
     with render.progress(options, "reading") as advance:
-        report = open_workspace(options).ingest(sources, repair=repair, stdin=pasted, progress=advance)
+        report = open_workspace(options).ingest(sources, repair=repair, progress=advance)
     if options.json:
         render.document(report)
     else:
@@ -41,17 +39,19 @@ def ingest(*sources: str, repair: Flag = False, options: Options = Options()) ->
 
 
 def _show(report: IngestReport, options: Options) -> None:
-    render.pairs({
-        "seen": report.seen,
-        "events": report.events,
-        "duplicates": report.duplicates,
-        "rejected": report.rejected,
-        "files": report.files,
-        "bytes": report.bytes,
-        "first": render.at(report.first_time),
-        "last": render.at(report.last_time),
-        "seconds": round(report.seconds, 1),
-    })
+    render.pairs(
+        {
+            "seen": report.seen,
+            "events": report.events,
+            "duplicates": report.duplicates,
+            "rejected": report.rejected,
+            "files": report.files,
+            "bytes": report.bytes,
+            "first": render.at(report.first_time),
+            "last": render.at(report.last_time),
+            "seconds": round(report.seconds, 1),
+        }
+    )
     for reason, count in sorted(report.reasons.items()):
         render.text(f"  rejected as {reason}: {count:,}")
     for example in report.examples:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 from cyclopts import Parameter
 
 from trailhound.cli import render
-from trailhound.cli.options import Options, open_workspace
+from trailhound.cli.options import ReportOptions, open_workspace
 from trailhound.errors import RequestError
 
 if TYPE_CHECKING:
     from trailhound.model import Investigation
 
-Format = Literal["text", "json", "html", "md"]
-_BY_SUFFIX: dict[str, Format] = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html", ".md": "md"}
+_BY_SUFFIX = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html", ".md": "md"}
 
 
 def investigate(
     finding_uid: str | None = None,
+    /,
     *,
     observable: str | None = None,
     at: str | None = None,
     window: str = "7d",
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    format: Format | None = None,  # noqa: A002 - the option's name
-    options: Options = Options(),
+    options: ReportOptions = ReportOptions(),
 ) -> None:
     """Investigate a finding or an observable in five steps, to a narrative that cites its evidence.
 
@@ -50,11 +49,12 @@ def investigate(
         How far back "usual" reaches: 24h, 7d.
     output
         Write the report into this file; its suffix tells the format.
-    format
-        How to print. Default: text on a terminal, json on a pipe.
     """
-    chosen = format or _format(output, options)
-    investigation = open_workspace(options).investigate(finding_uid, observable=observable, at=at, window=window)
+    chosen = options.format or _by_default(output)
+    with render.progress(options, "asking", unit="questions") as advance:
+        investigation = open_workspace(options).investigate(
+            finding_uid, observable=observable, at=at, window=window, progress=advance
+        )
     if output is None:
         _write(investigation, chosen, sys.stdout)
         return
@@ -66,9 +66,9 @@ def investigate(
     render.remark(options, f"the report is in {output}")
 
 
-def _format(output: Path | None, options: Options) -> Format:
+def _by_default(output: Path | None) -> str:
     if output is None:
-        return "json" if options.json else "text"
+        return "text" if sys.stdout.isatty() else "json"
     if output.suffix.lower() not in _BY_SUFFIX:
         raise RequestError(
             "the name of the file does not tell its format",
@@ -78,7 +78,7 @@ def _format(output: Path | None, options: Options) -> Format:
     return _BY_SUFFIX[output.suffix.lower()]
 
 
-def _write(investigation: Investigation, chosen: Format, file: TextIO) -> None:
+def _write(investigation: Investigation, chosen: str, file: TextIO) -> None:
     if chosen == "json":
         print(render.encode(investigation), file=file)
         return
@@ -91,5 +91,5 @@ def _write(investigation: Investigation, chosen: Format, file: TextIO) -> None:
             print(html.render(investigation), file=file)
         case "md":
             print(markdown.render(investigation), file=file)
-        case "text":
+        case _:
             text.render(investigation, Console(file=file))

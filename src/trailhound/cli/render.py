@@ -9,14 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
-import msgspec
+from trailhound.cli.options import Globals
 
-from trailhound.cli.options import Options
-from trailhound.model import Level
-
-LEVELS: tuple[Level, ...] = ("informational", "low", "medium", "high", "critical")
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "malicious": "bold red", "suspicious": "yellow"}
 
 
@@ -27,9 +23,13 @@ def clean(text: str) -> str:
 
 def encode(value: Any) -> str:
     """Compact JSON on one line; the same data, with all that is not printable escaped, as JSON allows."""
+    import msgspec  # noqa: PLC0415 - start-up
+
     text = msgspec.json.encode(value, enc_hook=str).decode()
-    # Outside of strings JSON has printable characters only, so each of these stands within one.
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else _escape(sign) for sign in text)
+    if text.isprintable():
+        return text
+    # Within strings JSON has no raw line breaks and tabs, outside of them no other odd character.
+    return "".join(" " if sign in "\n\r\t" else sign if sign.isprintable() else _escape(sign) for sign in text)
 
 
 def _escape(sign: str) -> str:
@@ -52,7 +52,7 @@ def text(content: str) -> None:
     print(clean(content))
 
 
-def remark(options: Options, content: str) -> None:
+def remark(options: Globals, content: str) -> None:
     """To stderr, so that what is piped on holds results only."""
     if not options.quiet:
         print(clean(content), file=sys.stderr)
@@ -107,26 +107,21 @@ def at(time: int | None) -> str:
     return times.text(time).replace("T", " ") if time is not None else ""
 
 
-def reached(level: Level, levels: Iterable[Level]) -> bool:
-    """Is any of `levels` as high as `level`?"""
-    return any(LEVELS.index(found) >= LEVELS.index(level) for found in levels)
-
-
 @contextmanager
-def progress(options: Options, label: str) -> Iterator[Any]:
-    """A callback `(done, total, remark)` that draws a bar on a terminal's stderr; None where nobody looks."""
+def progress(options: Globals, label: str, *, unit: Literal["bytes", "questions"] = "bytes") -> Iterator[Any]:
+    """A callback `(done, total, events)` that draws a bar on a terminal's stderr; None where nobody looks."""
     if options.quiet or not sys.stderr.isatty():
         yield None
         return
     from rich import progress as bars  # noqa: PLC0415 - start-up
     from rich.console import Console  # noqa: PLC0415
 
-    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.DownloadColumn(), bars.TransferSpeedColumn(),
-               bars.TimeRemainingColumn(), bars.TextColumn("{task.fields[remark]}", markup=False))
+    amount = (bars.DownloadColumn(), bars.TransferSpeedColumn()) if unit == "bytes" else (bars.MofNCompleteColumn(),)
+    columns = ("{task.description}", bars.BarColumn(), *amount, bars.TimeRemainingColumn(), "{task.fields[seen]}")
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None, remark="")
+        task = bar.add_task(label, total=None, seen="")
 
-        def advance(done: int, total: int | None, remark: str = "") -> None:
-            bar.update(task, completed=done, total=total, remark=clean(remark))
+        def advance(done: int, total: int, events: int | None = None) -> None:
+            bar.update(task, completed=done, total=total, seen="" if events is None else f"{events:,} events")
 
         yield advance

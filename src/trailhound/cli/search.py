@@ -55,7 +55,10 @@ def search(
     render.table(columns, rows)
     shown = sum(row["events"] for row in result.rows) if result.kind != "events" else len(result.rows)
     more = f", of which {shown:,} are shown (--limit)" if shown < result.matched else ""
-    render.remark(options, f"{result.matched:,} events match{more}; the newest event of the lake is of {render.at(result.newest_time)}")
+    render.remark(
+        options,
+        f"{result.matched:,} events match{more}; the newest event of the lake is of {render.at(result.newest_time)}",
+    )
 
 
 def _joined(words: tuple[str, ...]) -> str:
@@ -81,12 +84,20 @@ def _table(result: SearchResult) -> tuple[list[str], list[list[Any]]]:
     if result.kind == "groups":
         columns = [*result.group_by, "events", "first", "last"]
         return columns, [
-            [*(row[name] for name in result.group_by), row["events"], render.at(row["first_time"]), render.at(row["last_time"])]
+            [
+                *(row[name] for name in result.group_by),
+                row["events"],
+                render.at(row["first_time"]),
+                render.at(row["last_time"]),
+            ]
             for row in result.rows
         ]
     if result.kind == "timeline":
         most = max((row["events"] for row in result.rows), default=0)
-        bars = [[render.at(row["start"]), row["events"], "█" * -(-30 * row["events"] // max(most, 1))] for row in result.rows]
+        bars = [
+            [render.at(row["start"]), row["events"], "█" * -(-30 * row["events"] // max(most, 1))]
+            for row in result.rows
+        ]
         return ["from", "events", ""], bars
     return ["time", "operation", "principal", "source", "result", "resources"], [_event(row) for row in result.rows]
 

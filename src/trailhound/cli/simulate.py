@@ -14,6 +14,7 @@ from trailhound.errors import RequestError
 
 def simulate(
     story: str | None = None,
+    /,
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     seed: int | None = None,
@@ -67,4 +68,6 @@ def simulate(
         render.document(truth)
         return
     counts = {name: getattr(truth.counts, name) for name in truth.counts.__struct_fields__}
-    render.pairs({"story": truth.summary, **counts, "logs": str(output / "AWSLogs"), "truth": str(output / "truth.json")})
+    render.pairs(
+        {"story": truth.summary, **counts, "logs": str(output / "AWSLogs"), "truth": str(output / "truth.json")}
+    )

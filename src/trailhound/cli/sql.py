@@ -6,7 +6,7 @@ from trailhound.cli import render
 from trailhound.cli.options import Options, open_workspace
 
 
-def sql(query: str, *, options: Options = Options()) -> None:
+def sql(query: str, /, *, options: Options = Options()) -> None:
     """Run a reading SQL statement over the lake's tables.
 
     One SELECT, WITH or DESCRIBE; it can reach neither files nor settings nor the network.
@@ -26,6 +26,6 @@ def sql(query: str, *, options: Options = Options()) -> None:
     if options.json:
         render.lines(rows)
     elif rows:
-        render.table(list(rows[0]), (row.values() for row in rows))
+        render.table(list(rows[0]), (list(row.values()) for row in rows))
     else:
         render.remark(options, "no rows")

@@ -15,7 +15,6 @@ import arro3.core as ac
 import msgspec
 
 from trailhound.engines.dialect import literal
-from trailhound.engines.duckdb import DuckDB
 from trailhound.lake.lake import Lake
 
 CONFLICT = "conflict"
@@ -47,15 +46,12 @@ class Index:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._engine = DuckDB(threads=1, memory_limit="300MB", temp_directory=lake.root / ".spill")
-        self._engine.execute("CREATE TABLE seen (hash UBIGINT)")
+        self._engine = lake.engine
+        self._engine.execute("CREATE OR REPLACE TABLE seen (hash UBIGINT)")
         self._indexed: set[str] = set()
         self._files: list[str] = []
         with lake.lock():
             self.refresh()
-
-    def close(self) -> None:
-        self._engine.close()
 
     def refresh(self) -> None:
         """Take in what was written since, by whomever; to be called under the lake's lock."""

@@ -53,7 +53,6 @@ class Loader:
 
     def close(self) -> None:
         self._flush()
-        self._writer.close()
 
     def _unreadable(self, item: Unreadable) -> None:
         source = self._begin(Source.of(item.name))
@@ -155,7 +154,7 @@ class _WholeObjects:
     """
 
     def __init__(self, lake: Lake) -> None:
-        (row,) = lake.query("SELECT string_agg(uid, '' ORDER BY uid) AS uids FROM ledger WHERE rejected = 0")
+        (row,) = lake.query("ledger", "SELECT string_agg(uid, '' ORDER BY uid) AS uids FROM ledger WHERE rejected = 0")
         self._uids = bytes.fromhex(row["uids"] or "")
 
     def __contains__(self, uid: str) -> bool:

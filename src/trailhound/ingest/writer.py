@@ -35,9 +35,6 @@ class Writer:
         self._lake = lake
         self._index = Index(lake)
 
-    def close(self) -> None:
-        self._index.close()
-
     def write(self, batch: Batch) -> IngestReport:
         """Normalise the batch and write it. All that is slow happens before the lock is taken."""
         columns, refused = normalize(batch.records)
@@ -83,8 +80,9 @@ class Writer:
         if not uids:
             return
         (row,) = self._lake.query(
+            "ledger",
             "SELECT coalesce(sum(records), 0)::BIGINT AS records, min(first_time) AS first, max(last_time) AS last "
-            f"FROM ledger WHERE uid IN ({', '.join(map(literal, uids))})"
+            f"FROM ledger WHERE uid IN ({', '.join(map(literal, uids))})",
         )
         report.seen += row["records"]
         report.duplicates += row["records"]

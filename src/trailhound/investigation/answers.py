@@ -176,7 +176,8 @@ def _sentence(
         "person": evidence.settings.person(scope.principal), "expected": evidence.settings.expected,
     }
     text = sentences.render(template, {**known, **facts})
-    text = text[:1].upper() + text[1:] if not text.startswith(scope.principal.rsplit("/", 1)[-1]) else text
+    if text.startswith(("the ", "an ", "none ", "no ")):  # never a name: names keep their case
+        text = text[0].upper() + text[1:]
     # An unknown says why in the same breath, or it reads like a no.
     if verdict == "unknown" and gaps and " because " not in text:
         text = f"{text.rstrip('.')} ({gaps[0].because})." if not text.endswith("?") else f"{text} ({gaps[0].because})"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +28,6 @@ from trailhound.lake.tables import TABLES
 
 FORMAT = 1
 MARKER = "lake.json"
-_SPILL = ".spill"  # what does not fit into memory while sorting
 
 _ROW_GROUP = 32_768  # rows; the unit that a reader skips when its operations do not match
 _SMALL = 20_000  # rows a file should have at least: opening a file costs as much as reading so many
@@ -64,6 +64,7 @@ class Lake:
         self._locked = 0
         self._lock_file: IO[bytes] | None = None
         self._readers_file: IO[bytes] | None = None
+        self._tables: dict[str, DeltaTable] = {}
         try:
             made = msgspec.json.decode((root / MARKER).read_bytes(), type=_Marker)
         except (OSError, msgspec.MsgspecError) as error:
@@ -119,7 +120,7 @@ class Lake:
             return
         listed = ", ".join(map(dialect.literal, keys))
         with self.lock():
-            if self.query(f"SELECT 1 FROM {table} WHERE {dialect.identifier(key)} IN ({listed}) LIMIT 1"):
+            if self.query(table, f"SELECT 1 FROM {table} WHERE {dialect.identifier(key)} IN ({listed}) LIMIT 1"):
                 self._write(table, data, mode="overwrite", predicate=f"{key} IN ({listed})")
             else:
                 self._write(table, data, mode="append")
@@ -137,15 +138,16 @@ class Lake:
         engine.mount(name, files, ddl=arrow.ddl(layout.columns), partition=layout.partition)
         return delta.version() if delta else -1
 
-    def query(self, sql: str) -> Rows:
-        """Rows of a statement over the tables as they are, while nobody writes."""
+    def query(self, table: str, sql: str) -> Rows:
+        """Rows of a statement over one table as it is, while nobody writes."""
         with self.lock():
-            engine = DuckDB(threads=1, memory_limit="300MB", temp_directory=self.root / _SPILL)
-            for name in TABLES:
-                self._mount(engine, name)
-            rows = engine.query(sql)
-            engine.close()
-            return rows
+            self._mount(self.engine, table)
+            return self.engine.query(sql)
+
+    @cached_property
+    def engine(self) -> DuckDB:
+        """The lake's own, for what it must know while it writes: small, and nothing of it in the way of others."""
+        return DuckDB(threads=1, memory_limit="300MB", temp_directory=self.root / ".spill")
 
     def files(self, table: str) -> list[str]:
         """Paths of the Parquet files that make up the table now."""
@@ -187,15 +189,13 @@ class Lake:
 
     def _rewrite(self, name: str, partition: str | None, *, replace: str = "") -> None:
         layout = TABLES[name]
-        engine = DuckDB(memory_limit="400MB", temp_directory=self.root / _SPILL)
-        self._mount(engine, name)
+        self._mount(self.engine, name)
         where = f"{layout.partition} = {dialect.literal(partition)}" if partition else None
-        rows = engine.stream(
+        rows = self.engine.stream(
             f"SELECT * {f'REPLACE ({replace})' if replace else ''} FROM {name} {f'WHERE {where}' if where else ''} "
             f"ORDER BY {', '.join(dialect.column(path) for path in layout.sort)}"
         )
         self._write(name, rows, mode="overwrite", predicate=where)
-        engine.close()
 
     def _vacuum(self) -> None:
         """Delete files that no longer count, unless somebody may be reading them."""
@@ -232,8 +232,12 @@ class Lake:
             raise _unwritable(self.root, error) from error
 
     def _delta(self, name: str) -> DeltaTable | None:
+        """The table as it is now; reading on in its log is ten times quicker than opening it again."""
         try:
-            return DeltaTable(str(self.root / name))
+            if name in self._tables:
+                self._tables[name].update_incremental()
+            else:
+                self._tables[name] = DeltaTable(str(self.root / name))
         except TableNotFoundError:
             return None
         except (DeltaError, OSError) as error:
@@ -243,6 +247,7 @@ class Lake:
                 causes=("files were removed or changed by hand", "no permission to read the folder"),
                 next_step="restore the folder from a copy, or ingest again into a new workspace",
             ) from error
+        return self._tables[name]
 
     def _data_files(self, name: str) -> list[_DataFile]:
         delta = self._delta(name)

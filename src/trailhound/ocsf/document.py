@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from trailhound.ocsf.actor import UNKNOWN
 from trailhound.ocsf.classify import API_ACTIVITY, AUTHENTICATION
 from trailhound.ocsf.record import ABSENT, members, scalar
 from trailhound.ocsf.schema import BY_SOURCE
@@ -34,6 +35,7 @@ _MAPPED = frozenset(BY_SOURCE) | {
     "additionalEventData.LoginTo",
 }
 _FLATTENED = 6  # levels of an unmapped part that become dotted names; what lies deeper stays JSON text
+_EMPTY = frozenset({"null", "{}", "[]", '""'})
 _OWN = ("principal_uid", "read_only", "denied", "flags", "traffic", "source_uid", "source_index")
 
 
@@ -118,16 +120,22 @@ def _api(row: dict[str, Any]) -> dict[str, Any]:
 
 def _actor(row: dict[str, Any]) -> dict[str, Any]:
     actor = row["actor"]
-    kind = actor["user"]["type"]
     user = {**actor["user"], "type": None, "account": _account(actor["user"]["account"])}
+    if not user["uid"] and UNKNOWN[0] not in (row["flags"] or ()):
+        user["uid"] = row["principal_uid"]
     found = {"session": _session(actor["session"]), "invoked_by": actor["invoked_by"], "idp": actor["idp"]}
     if _clean(user):  # a user needs a name, a uid or an account; its type alone is none
-        # OCSF's own words for types do not tell a role from a service: the log's word, then, as `Other`.
-        user |= {"uid": user["uid"] or row["principal_uid"], "type": kind, "type_id": _OTHER if kind else None}
-        found["user"] = user
+        found["user"] = user | _user_type(actor["user"]["type"])
     if not _clean(found):
         found["app_name"] = row["api"]["service"]["name"] or "unknown"
     return found
+
+
+def _user_type(kind: str | None) -> dict[str, Any]:
+    """OCSF's own words do not tell a role from a service: the log's word, then, as `Other`."""
+    if not kind:
+        return {}
+    return {"type": kind, "type_id": next((uid for uid, caption in ocsf.USER.items() if caption == kind), _OTHER)}
 
 
 def _src_endpoint(row: dict[str, Any]) -> dict[str, Any]:
@@ -183,7 +191,7 @@ def _flatten(name: str, raw: Raw, levels: int) -> Iterator[tuple[str, str]]:
     for key, value in inner.items():
         if f"{name}.{key}" not in _MAPPED:
             yield from _flatten(f"{name}.{key}", value, levels - 1)
-    if not inner and (text := scalar(raw) or bytes(raw).decode().strip()) != "null":
+    if not inner and (text := scalar(raw) or bytes(raw).decode().strip()) not in _EMPTY:
         yield name, text
 
 

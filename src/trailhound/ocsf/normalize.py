@@ -136,7 +136,7 @@ def _row(record: Record) -> tuple[Any, ...]:
     request_text, response_text = str(event.request_parameters, "utf-8"), str(event.response_elements, "utf-8")
     request = None if where is None else _parse(event.request_parameters)
     answers = kind.session or kind.answers or (where is not None and where.response is not None)
-    response = _parse(event.response_elements) if answers and response_text != "null" else None
+    response = _parse(event.response_elements) if answers and response_text not in _NOTHING else None
     ended = OK
     if event.error_code or event.error_message or kind.answers or '"errorCode"' in response_text:
         ended = _ended(event, response)

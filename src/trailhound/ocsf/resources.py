@@ -167,11 +167,10 @@ def _identified(named: list[_Named], account: str, partition: str) -> tuple[Reso
             found.setdefault((resource[2], resource[0]), resource)
             if resource[0][:4] == "arn:":
                 by_arn.append((resource[2], resource[1]))
-    for value, kind in late:
-        if all(kind != known for known, _ in found):
-            resource = identify(value, kind, account, partition, None)
-            if resource is not None:
-                found[kind, resource[0]] = resource
+    if late:
+        types = {kind for kind, _ in found}
+        late = [identify(value, kind, account, partition, None) for value, kind in late if kind not in types]
+        found.update({(resource[2], resource[0]): resource for resource in late if resource is not None})
     for known in by_arn:
         found.pop(known, None)  # the bare name of what the same event has by ARN
     return tuple(found.values())
@@ -309,7 +308,7 @@ def identify(value: str, kind: str, account: str, partition: str, owner: str | N
 
 
 def _from_arn(value: str, arn: Arn, kind: str, owner: str | None) -> Resource | None:
-    account = owner or arn.account or None
+    account = owner or (arn.account if arn.account != "aws" else None) or None  # "aws" owns the managed policies
     for form in _forms().by_service.get(arn.service, ()):
         match = form.pattern.match(arn.resource) if form.pattern else None
         if match is None:

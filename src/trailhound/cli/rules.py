@@ -1,0 +1,162 @@
+"""`trailhound rules list`, `show`, `test` and `lint`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import App
+
+from trailhound.cli import render
+from trailhound.cli.options import Flag, Options, open_workspace
+from trailhound.errors import RequestError
+
+if TYPE_CHECKING:
+    from trailhound.detections.rules import Rule, RuleSet
+
+app = App(
+    name="rules",
+    help_format="plaintext",
+    help="""List, show, prove and check rules.
+
+Examples:
+
+    trailhound rules list
+    trailhound rules show aws_cloudtrail_stopped
+    trailhound rules test my-rules/
+    trailhound rules lint my-rules/
+""",
+)
+
+
+@app.command(name="list")
+def list_(*paths: Path, no_pack: Flag = False, options: Options = Options()) -> None:
+    """List the rules that `detect` would run.
+
+    Examples:
+
+        trailhound rules list
+        trailhound rules list my-rules/ --no-pack --format json
+
+    Parameters
+    ----------
+    paths
+        Sigma rules besides the pack: files, or folders of them.
+    no_pack
+        Leave out the rules that come with trailhound.
+    """
+    found = open_workspace(options).rules(paths, no_pack=no_pack)
+    if options.json:
+        render.lines(_summary(rule) for rule in found.rules)
+    else:
+        rows = (
+            [rule.level, rule.name or rule.uid, rule.title, _techniques(rule)] for rule in found.rules if rule.output
+        )
+        render.table(["level", "rule", "title", "ATT&CK"], rows)
+    for error in found.errors:
+        render.remark(options, f"not usable: {error.where}: {error.what}")
+
+
+@app.command
+def show(uid: str, /, *, rules: tuple[Path, ...] = (), options: Options = Options()) -> None:
+    """Show one rule, as it is written.
+
+    Examples:
+
+        trailhound rules show aws_cloudtrail_stopped
+
+    Parameters
+    ----------
+    uid
+        Its id or name.
+    rules
+        Sigma rules besides the pack. May be repeated.
+    """
+    rule = _find(open_workspace(options).rules(rules), uid)
+    if options.json:
+        render.document({**_summary(rule), "source": Path(rule.path).read_text("utf-8")})
+    else:
+        render.text(Path(rule.path).read_text("utf-8").rstrip())
+
+
+@app.command(name="test")
+def prove(*paths: Path, options: Options = Options()) -> int:
+    """Run the proof beside each rule: events on which it must fire, and on which it must not.
+
+    Exits with status 1 when a case fails.
+
+    Examples:
+
+        trailhound rules test
+        trailhound rules test my-rules/my_rule.yml
+
+    Parameters
+    ----------
+    paths
+        Rules, or folders of them. Default: the pack.
+    """
+    results = open_workspace(options).prove_rules(paths)
+    failed = [result for result in results if not result.passed]
+    if options.json:
+        render.lines(results)
+    elif failed:
+        render.table(["rule", "must", "case", "but"], ([r.rule_title, r.kind, r.case, r.detail] for r in failed))
+    render.remark(options, f"{len(results):,} cases, {len(failed):,} of them failed")
+    return int(bool(failed))
+
+
+@app.command
+def lint(*paths: Path, options: Options = Options()) -> int:
+    """Check rules without running them; every complaint has file and line.
+
+    Exits with status 1 when there is a complaint.
+
+    Examples:
+
+        trailhound rules lint my-rules/
+
+    Parameters
+    ----------
+    paths
+        Rules, or folders of them. Default: the pack.
+    """
+    complaints = open_workspace(options).rules(paths, no_pack=bool(paths)).errors
+    for complaint in complaints:
+        if options.json:
+            render.document({"where": complaint.where, "what": complaint.what, "next_step": complaint.next_step})
+        else:
+            render.text(f"{complaint.where}: {complaint.what}")
+    render.remark(options, f"{len(complaints):,} complaints")
+    return int(bool(complaints))
+
+
+def _find(rules: RuleSet, uid: str) -> Rule:
+    found = [rule for rule in rules.rules if uid in (rule.uid, rule.name)]
+    if not found:
+        raise RequestError(f"there is no rule {uid!r}", next_step="`trailhound rules list` shows their names")
+    return found[0]
+
+
+def _summary(rule: Rule) -> dict[str, Any]:
+    names = (
+        "uid",
+        "name",
+        "title",
+        "description",
+        "level",
+        "kind",
+        "tags",
+        "falsepositives",
+        "references",
+        "path",
+        "line",
+    )
+    return {name: getattr(rule, name) for name in names}
+
+
+def _techniques(rule: Rule) -> str:
+    return " ".join(
+        tag.removeprefix("attack.").upper()
+        for tag in rule.tags
+        if tag.lower().startswith("attack.t") and tag[8:9].isdigit()
+    )
