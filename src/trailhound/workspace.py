@@ -92,8 +92,8 @@ class Workspace:
 
     def status(self) -> Status:
         """What the lake holds, where its gaps are, and what was rejected."""
-        lake, engine, _ = self._reading()
-        return status(engine, lake.sizes())
+        _, engine, _ = self._reading()
+        return status(engine)
 
     def detect(
         self,

@@ -73,14 +73,13 @@ def row() -> Callable[[dict[str, Any] | bytes], Row]:
 def stored() -> Callable[[list[bytes]], list[Row]]:
     """Records → rows as DuckDB returns them: nested, in the order of the records."""
 
+    engine = DuckDB(threads=1)
+
     def make(raws: list[bytes]) -> list[Row]:
         batch = normalize([Record(raw, "source", index) for index, raw in enumerate(raws)])
         assert not batch.rejects, batch.rejects
-        engine = DuckDB(threads=1)
         engine.mount_arrow("events", events_table(batch.columns))
-        rows = engine.query("SELECT * FROM events ORDER BY source_index")
-        engine.close()
-        return rows
+        return engine.query("SELECT * FROM events ORDER BY source_index")
 
     return make
 

@@ -24,7 +24,7 @@ def ask(
 ) -> None:
     """Ask one question: yes, no, or unknown because this evidence is missing.
 
-    Examples:
+    For example:
 
         trailhound ask --list
         trailhound ask ip_address.first_seen ip_address=180.163.251.231

@@ -13,7 +13,7 @@ def demo(*, options: Options = Options()) -> None:
 
     Works in a folder of its own and leaves it there to be looked at.
 
-    Examples:
+    For example:
 
         trailhound demo
         trailhound demo --format json
@@ -22,7 +22,7 @@ def demo(*, options: Options = Options()) -> None:
 
     with render.progress(options, "demo") as advance:
         shown = workspace.demo(advance)
-    if options.json:
+    if options.format == "json":  # even on a pipe a demonstration is for people
         render.document(shown.investigation)
     else:
         from rich.console import Console  # noqa: PLC0415 - start-up

@@ -21,7 +21,7 @@ def detect(
 ) -> int:
     """Run the rules over the lake and store what they find.
 
-    Examples:
+    For example:
 
         trailhound detect
         trailhound detect --since 2020-11-01 --until 2020-11-06

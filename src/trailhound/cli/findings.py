@@ -28,7 +28,7 @@ def findings(
 ) -> int:
     """List stored findings; close or suppress one, with a reason.
 
-    Examples:
+    For example:
 
         trailhound findings --level high --status new
         trailhound findings --principal alice --format json
@@ -57,7 +57,7 @@ def findings(
 def close(uid: str, /, *, because: str, options: Options = Options()) -> None:
     """Close a finding: it has been dealt with.
 
-    Examples:
+    For example:
 
         trailhound findings close 4f2a --because "approved change CHG-42"
 
@@ -76,7 +76,7 @@ def close(uid: str, /, *, because: str, options: Options = Options()) -> None:
 def suppress(uid: str, /, *, because: str, until: str | None = None, options: Options = Options()) -> None:
     """Suppress a finding: it is expected, and stays out of sight.
 
-    Examples:
+    For example:
 
         trailhound findings suppress 4f2a --because "nightly rotation" --until 2026-12-31
 

@@ -30,7 +30,7 @@ def investigate(
 ) -> None:
     """Investigate a finding or an observable in five steps, to a narrative that cites its evidence.
 
-    Examples:
+    For example:
 
         trailhound investigate 4f2a
         trailhound investigate 4f2a -o report.html

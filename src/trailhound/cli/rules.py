@@ -19,7 +19,7 @@ app = App(
     help_format="plaintext",
     help="""List, show, prove and check rules.
 
-Examples:
+For example:
 
     trailhound rules list
     trailhound rules show aws_cloudtrail_stopped
@@ -33,7 +33,7 @@ Examples:
 def list_(*paths: Path, no_pack: Flag = False, options: Options = Options()) -> None:
     """List the rules that `detect` would run.
 
-    Examples:
+    For example:
 
         trailhound rules list
         trailhound rules list my-rules/ --no-pack --format json
@@ -61,7 +61,7 @@ def list_(*paths: Path, no_pack: Flag = False, options: Options = Options()) -> 
 def show(uid: str, /, *, rules: tuple[Path, ...] = (), options: Options = Options()) -> None:
     """Show one rule, as it is written.
 
-    Examples:
+    For example:
 
         trailhound rules show aws_cloudtrail_stopped
 
@@ -85,7 +85,7 @@ def prove(*paths: Path, options: Options = Options()) -> int:
 
     Exits with status 1 when a case fails.
 
-    Examples:
+    For example:
 
         trailhound rules test
         trailhound rules test my-rules/my_rule.yml
@@ -111,7 +111,7 @@ def lint(*paths: Path, options: Options = Options()) -> int:
 
     Exits with status 1 when there is a complaint.
 
-    Examples:
+    For example:
 
         trailhound rules lint my-rules/
 

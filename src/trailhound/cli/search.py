@@ -28,7 +28,7 @@ def search(
     a time (last 7d, since 2020-11-01, until 2020-11-06, at 2020-11-06T03:21:39Z ±10m), or text to be found anywhere
     in the record. "last 7d" counts back from the newest event of the lake, not from now.
 
-    Examples:
+    For example:
 
         trailhound search 'principal~alice op~Terminate* last 7d'
         trailhound search 'ip in 180.163.0.0/16 -status=success' --group-by op

@@ -27,7 +27,7 @@ def simulate(
 
     The same story and seed give the same bytes.
 
-    Examples:
+    For example:
 
         trailhound simulate --list
         trailhound simulate roboman1 -o incident/

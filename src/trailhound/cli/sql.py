@@ -11,7 +11,7 @@ def sql(query: str, /, *, options: Options = Options()) -> None:
 
     One SELECT, WITH or DESCRIBE; it can reach neither files nor settings nor the network.
 
-    Examples:
+    For example:
 
         trailhound sql "DESCRIBE events"
         trailhound sql "SELECT api.operation, count(*) AS n FROM events GROUP BY ALL ORDER BY n DESC LIMIT 10"

@@ -9,7 +9,7 @@ from trailhound.cli.options import Options, open_workspace
 def status(*, options: Options = Options()) -> None:
     """Show what the lake holds, what is missing from it, and what was rejected and why.
 
-    Examples:
+    For example:
 
         trailhound status
         trailhound status --format json

@@ -2,7 +2,7 @@
 
 1. The events are grouped by a few columns of few values (service, operation, outcome ...). Each rule, weakened to
    these columns, is asked once per group and not once per event: that leaves it a handful of groups.
-2. Events of those groups are copied, with the columns that rules read. A rule whose groups hold a large part of all
+2. Events of those groups are copied, with the columns that rules read of them. A rule whose groups hold a large part of all
    events does not wait for its groups: its whole condition decides which of them are copied.
 3. Each rule's whole condition is asked of the events of its groups.
 """
@@ -41,6 +41,8 @@ SHOWN = (
     "api.operation",
     "resources",
 )
+# Most of the bytes of an event.
+_HEAVY = ("raw_data", "api.request.data", "api.response.data")
 GROUPS, CANDIDATES, HITS = "detect_groups", "detect_candidates", "detect_hits"
 
 _BATCH = 64  # rules in one statement
@@ -139,17 +141,37 @@ def _copy(
     limit = max(_LARGE, sum(sizes.values()) // 50)
     wide = {uid for uid, groups in wanted.items() if sum(sizes[group] for group in groups) > limit}
     whole = {group for uid, groups in wanted.items() if uid not in wide for group in groups}
-    filtered = {group for uid in wide for group in wanted[uid]} - whole
     conditions = [condition_sql(_of_event(queries[uid].predicate)) for uid in sorted(wide)]
-    paths = dict.fromkeys((*SHOWN, *more, *(path for query in queries.values() for path in sorted(columns(query.predicate)))))
-    copied = ", ".join(f"{column(path)} AS {identifier(path)}" for path in paths if path not in ROW_FIELDS)
+    condition = f"{within} AND (picked.whole OR {' OR '.join(conditions) or 'FALSE'})"
+
+    needs: dict[int, set[str]] = {}
+    for uid, groups in wanted.items():
+        for group in groups:
+            needs.setdefault(group, set()).update(columns(queries[uid].predicate) & set(_HEAVY))
+    alike: dict[frozenset[str], set[int]] = {frozenset(): set()}
+    for group, heavy in needs.items():
+        alike.setdefault(frozenset(heavy), set()).add(group)
+    read = [path for query in queries.values() for path in sorted(columns(query.predicate))]
+    paths = [path for path in dict.fromkeys((*SHOWN, *more, *read)) if path not in ROW_FIELDS]
+    absent = set(_HEAVY) - set(more)
+    selects = (_select(paths, absent - heavy, whole, groups, condition) for heavy, groups in alike.items())
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE {CANDIDATES} AS "
+        f"SELECT row_number() OVER () AS row, * FROM ({' UNION ALL '.join(selects)})"
+    )
+
+
+def _select(paths: Iterable[str], absent: set[str], whole: set[int], groups: set[int], condition: str) -> str:
+    """Events of some groups; columns that no rule reads of them stay unread."""
+    copied = (
+        f"{'CAST(NULL AS VARCHAR)' if path in absent else column(path)} AS {identifier(path)}" for path in paths
+    )
     joined = " AND ".join(f"{column(path)} IS NOT DISTINCT FROM picked.k{n}" for n, path in enumerate(GROUPED))
     keys = ", ".join(f"{identifier(path)} AS k{n}" for n, path in enumerate(GROUPED))
-    engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE {CANDIDATES} AS SELECT row_number() OVER () AS row, picked.grouped, {copied} "
-        f"FROM events JOIN (SELECT grouped, {keys}, {_among('grouped', whole)} AS whole FROM {GROUPS} "
-        f"WHERE {_among('grouped', whole | filtered)}) AS picked ON {joined} "
-        f"WHERE {within} AND (picked.whole OR {' OR '.join(conditions) or 'FALSE'})"
+    return (
+        f"SELECT picked.grouped, {', '.join(copied)} FROM events JOIN "
+        f"(SELECT grouped, {keys}, {_among('grouped', whole)} AS whole FROM {GROUPS} WHERE {_among('grouped', groups)}) "
+        f"AS picked ON {joined} WHERE {condition}"
     )
 
 

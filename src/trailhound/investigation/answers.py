@@ -117,7 +117,7 @@ def _history(since: int, evidence: Evidence) -> list[Gap]:
         because = f"the log of account {account} has nothing of the hour{'s' if len(hours) > 1 else ''} from {sentences.listing(hours)} UTC, though it hardly ever has an empty hour"
         return [Gap(what="hour", because=because, how_to_get=how)]
     for begin, end in coverage.stopped:
-        if begin <= scope.at and (end is None or end >= since):
+        if begin < scope.at and (end is None or end >= since):
             until = sentences.when(end) if end else "the end of the log"
             return [Gap(what="logging_stopped", because=f"logging was stopped from {sentences.when(begin)} to {until}", how_to_get="look for another trail, or the services' own logs")]
     return []

@@ -213,7 +213,7 @@ class Lake:
         plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
         properties = WriterProperties(
             compression="ZSTD",
-            compression_level=3,
+            compression_level=1,
             max_row_group_size=_ROW_GROUP,
             column_properties=dict.fromkeys(layout.unique, plain),
         )

@@ -25,7 +25,7 @@ from msgspec import Raw, Struct, field
 
 from trailhound.ocsf.record import decode_leniently
 from trailhound.ocsf.times import epoch_ms
-from trailhound.vocab.aws import is_mask, principal_arn
+from trailhound.vocab.aws import MASKS, is_mask, principal_arn
 
 UNKNOWN = ("unknown_principal",)
 _ANONYMOUS = frozenset({"anonymous", "anonymous_principal"})
@@ -138,7 +138,7 @@ def _principal(who: _Identity, partition: str) -> tuple[str, bool]:  # noqa: PLR
     if {account.lower(), unsessioned.lower()} & _ANONYMOUS:
         return "anonymous", True
     arn = _text(who.arn) or _text(who.session_context.session_issuer.arn)
-    if arn and not is_mask(arn):
+    if arn and arn not in MASKS:
         return principal_arn(arn), True
     if who.type == "Root" and (account or unsessioned):
         return f"arn:{partition}:iam::{account or unsessioned}:root", True

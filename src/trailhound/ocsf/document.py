@@ -124,7 +124,7 @@ def _actor(row: dict[str, Any]) -> dict[str, Any]:
     if not user["uid"] and UNKNOWN[0] not in (row["flags"] or ()):
         user["uid"] = row["principal_uid"]
     found = {"session": _session(actor["session"]), "invoked_by": actor["invoked_by"], "idp": actor["idp"]}
-    if _clean(user):  # a user needs a name, a uid or an account; its type alone is none
+    if user["name"] or user["uid"] or user["account"]:  # of which a user must have one
         found["user"] = user | _user_type(actor["user"]["type"])
     if not _clean(found):
         found["app_name"] = row["api"]["service"]["name"] or "unknown"

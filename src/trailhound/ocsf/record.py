@@ -144,8 +144,15 @@ def _value(raw: Raw, kind: Any) -> Any:
     if kind is bool:
         return {"true": True, "false": False}.get((scalar(raw) or "").lower())
     if kind is float:
-        return None
+        return _number(scalar(raw) or "")
     return decode_leniently(raw, kind)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return None
 
 
 def members(text: str | Raw) -> dict[str, Raw]:
