@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trailhound.ocsf.actor import UNKNOWN, actor, refine
@@ -114,12 +114,14 @@ def test_mistyped_members_are_converted_or_left_out():
 NAMES = st.text("abcAZ09_=,.@-", min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([ACCOUNT, "444455556666"]), NAMES), min_size=2, max_size=2, unique=True))
 def test_different_users_are_different_principals(pair):
     uids = {who(type="IAMUser", accountId=account, userName=name).principal_uid for account, name in pair}
     assert len(uids) == 2
 
 
+@settings(deadline=None)
 @given(name=NAMES, path=st.lists(NAMES, max_size=3))
 def test_a_path_does_not_make_another_user(name, path):
     arn = f"arn:aws:iam::{ACCOUNT}:user/{'/'.join([*path, name])}"

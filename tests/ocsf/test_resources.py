@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trailhound.ocsf.resources import identify
@@ -147,6 +147,7 @@ def test_table_has_no_double_lines():
 NAMES = st.text("abcXYZ019._-", min_size=1, max_size=20)
 
 
+@settings(deadline=None)
 @given(bucket=NAMES, key=st.text(min_size=1, max_size=40).filter(str.isprintable))
 def test_an_object_has_one_uid_by_name_and_by_arn(named, bucket, key):
     own = [{"type": "AWS::S3::Object", "ARN": f"arn:aws:s3:::{bucket}/{key}"}]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trailhound.ocsf.times import epoch_ms, event_time
@@ -43,9 +44,10 @@ def test_noon_and_midnight(text, hour):
     assert epoch_ms(f"Jan 1, 2024, {text}") == datetime(2024, 1, 1, hour, tzinfo=UTC).timestamp() * 1000
 
 
-@given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)))
+@settings(deadline=None)
+@given(st.datetimes(timezones=st.just(UTC)))
 def test_event_time_agrees_with_the_calendar(moment):
-    moment = moment.replace(microsecond=0, tzinfo=UTC)
+    moment = moment.replace(microsecond=0)
     time, day = event_time(moment.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20))
     assert datetime.fromtimestamp(time / 1000, UTC) == moment
     assert day == moment.date().isoformat()
@@ -55,7 +57,7 @@ def test_event_time_agrees_with_the_calendar(moment):
     "text", ["", "yesterday", "2024-13-01T00:00:00Z", "2024-01-01T00:00:61Z", "2024-01-01T00:00:0٣Z", "2024-01-01T24:00:01Z"]
 )
 def test_bad_event_time(text):
-    with pytest.raises(ValueError, match=".*"):
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
         event_time(text)
 
 

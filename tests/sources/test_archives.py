@@ -129,8 +129,7 @@ def test_damage_in_the_middle_leaves_what_stands_before_it(tmp_path: Path) -> No
     data[len(data) // 2] ^= 0xFF
     ((got, damage),) = read(bytes(data), tmp_path).values()
     assert damage == "gzip_damaged"
-    same = len(os.path.commonprefix([got, text]))
-    assert same > len(text) * 0.4
+    assert got[:150_000] == text[:150_000]
 
 
 @pytest.mark.parametrize("data", [gzip.compress(TEXT) + b"trailing", gzip.compress(TEXT) + b"x"])
@@ -140,6 +139,7 @@ def test_bytes_behind_the_end_are_reported(tmp_path: Path, data: bytes) -> None:
 
 def test_bombs_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inflate, "BOMB_SIZE", 1 << 20)
+    monkeypatch.setattr(archives, "PIECE", 1 << 20)
     zeros = b"0" * (20 << 20)
     for data in (gzip.compress(zeros), zipped({"a": zeros})):
         ((text, damage),) = read(data, tmp_path).values()
@@ -168,7 +168,7 @@ def test_a_truncated_tar_is_reported(tmp_path_factory: pytest.TempPathFactory, c
     data = tarred({"a": b"a" * 700, "b": b"b" * 700}, "w:gz")
     inflated = gzip.decompress(data)
     found = read(gzip.compress(inflated)[: -1 - cut % 8], tmp_path_factory.getbasetemp())
-    assert ("f" in found) and found["f"][1] in ("gzip_truncated", "archive_damaged")
+    assert found["f"][1] in ("gzip_truncated", "archive_damaged")
     found = read(inflated[:cut], tmp_path_factory.getbasetemp())
     assert "f!a" in found or "f" in found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trailhound.vocab.aws import Arn, address, is_mask, parse_arn, partition_of, principal_arn, service_of, undated
@@ -62,6 +62,7 @@ def test_masks_are_no_names():
     assert not is_mask("alice")
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_ipv4_is_mapped_into_ipv6(ip):
     text, digits = address(str(ip)) or ("", "")
@@ -69,11 +70,13 @@ def test_ipv4_is_mapped_into_ipv6(ip):
     assert ipaddress.IPv6Address(int(digits, 16)).ipv4_mapped == ip
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=6).filter(lambda ip: ip.ipv4_mapped is None))
 def test_ipv6_is_canonical_whatever_its_writing(ip):
     assert address(ip.exploded.upper()) == address(str(ip)) == (str(ip), f"{int(ip):032x}")
 
 
+@settings(deadline=None)
 @given(st.lists(st.ip_addresses(), min_size=2, max_size=8))
 def test_digits_sort_as_the_addresses_do(ips):
     mapped = [int(ipaddress.IPv6Address(f"::ffff:{ip}")) if ip.version == 4 else int(ip) for ip in ips]

@@ -38,6 +38,6 @@ def test_enums_of_objects(schema):
     def published(name, attribute="type_id"):
         return captions(schema["objects"][name]["attributes"][attribute]["enum"])
 
-    assert (ocsf.OBSERVABLE, ocsf.USER, ocsf.ACCOUNT) == tuple(map(published, ("observable", "user", "account")))
+    assert tuple(map(published, ("observable", "user", "account"))) == (ocsf.OBSERVABLE, ocsf.USER, ocsf.ACCOUNT)
     severity = schema["classes"]["api_activity"]["attributes"]["severity_id"]["enum"]
     assert captions(severity) == ocsf.SEVERITY

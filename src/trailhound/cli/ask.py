@@ -27,8 +27,8 @@ def ask(
     For example:
 
         trailhound ask --list
-        trailhound ask ip_address.first_seen ip_address=180.163.251.231
-        trailhound ask user.usual_hours user=arn:aws:iam::111122223333:user/alice --format json
+        trailhound ask ip_address.seen_before ip_address=180.163.251.231
+        trailhound ask user.other_findings user=arn:aws:iam::111122223333:user/alice --format json
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ def ask(
     if catalogue:
         questions = workspace.questions()
         if options.json:
-            render.lines(questions)
+            shown = ("id", "kind", "asks", "covers", "not_covered")
+            render.lines({name: getattr(item, name) for name in shown} for item in questions)
         else:
             render.table(["question", "asks"], ([item.id, item.asks] for item in questions))
         return

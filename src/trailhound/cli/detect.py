@@ -46,6 +46,6 @@ def detect(
     detection = open_workspace(options).detect(since=since, until=until, rules=rules, only=only, no_pack=no_pack)
     show(detection.findings, options)
     for skipped in detection.skipped:
-        render.remark(options, f"not run: {render.cell(skipped)}")
+        render.remark(options, f"not run: {skipped.title}: {skipped.reason}")
     render.remark(options, f"{len(detection.findings):,} findings, {detection.new:,} of them new")
     return int(fail_on is not None and reached(fail_on, detection.findings))

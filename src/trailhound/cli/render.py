@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from trailhound.cli.options import Globals
 
+_UNBROKEN = 20  # characters of the first column that are not broken over lines: a time
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "malicious": "bold red", "suspicious": "yellow"}
 
 
@@ -66,10 +67,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
     from rich.text import Text  # noqa: PLC0415
 
     filled = [list(row) for row in rows]
+    if not filled:
+        return
     shown = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, collapse_padding=True)
     for position, name in enumerate(columns):
-        numeric = bool(filled) and all(isinstance(row[position], int | float) for row in filled)
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        numeric = all(isinstance(row[position], int | float) for row in filled)
+        widest = max(len(cell(row[position])) for row in filled)
+        least = min(widest, _UNBROKEN) if position == 0 else None
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold", min_width=least)
     for row in filled:
         cells = [cell(value) for value in row]
         shown.add_row(*(Text(content, style=_STYLES.get(content, "")) for content in cells))

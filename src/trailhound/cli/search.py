@@ -106,7 +106,7 @@ def _event(row: dict[str, Any]) -> list[Any]:
     source = row["src_endpoint"]["ip"] or row["src_endpoint"]["domain"]
     failed = row["api"]["response"]["error"] or row["status_detail"] or "failure"
     resources = [resource["uid"] for resource in row["resources"] or [] if resource["uid"]]
-    more = [f"and {len(resources) - 2} more"] if len(resources) > 2 else []
+    more = [f"and {len(resources) - 1} more"] if len(resources) > 1 else []
     principal = (row["principal_uid"] or "").rpartition(":")[2]
     outcome = "success" if row["status_id"] == 1 else failed
-    return [render.at(row["time"]), row["api"]["operation"], principal, source, outcome, [*resources[:2], *more]]
+    return [render.at(row["time"]), row["api"]["operation"], principal, source, outcome, [*resources[:1], *more]]

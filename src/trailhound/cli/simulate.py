@@ -64,10 +64,14 @@ def simulate(
             next_step="trailhound simulate STORY -o FOLDER; `trailhound simulate --list` shows the stories",
         )
     truth = open_workspace(options).simulate(story, output, seed=seed, events=events, days=days)
-    if options.json:
-        render.document(truth)
-        return
     counts = {name: getattr(truth.counts, name) for name in truth.counts.__struct_fields__}
-    render.pairs(
-        {"story": truth.summary, **counts, "logs": str(output / "AWSLogs"), "truth": str(output / "truth.json")}
-    )
+    written = {
+        "story": truth.story,
+        "seed": truth.seed,
+        "logs": str(output / "AWSLogs"),
+        "truth": str(output / "truth.json"),
+    }
+    if options.json:
+        render.document({**written, "counts": counts})
+    else:
+        render.pairs({"summary": truth.summary, **written, **counts})

@@ -8,7 +8,7 @@ import msgspec
 
 from trailhound.containers import scan
 from trailhound.containers.envelopes import opened
-from trailhound.containers.found import Broken, Found, Text
+from trailhound.containers.found import NOT_JSON, Broken, Found, Text
 
 _decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -29,7 +29,7 @@ def _elements(text: Text) -> Iterator[Found]:
     if text.whole is not None:
         try:
             found = [bytes(raw) for raw in _decode(text.whole)]
-        except (msgspec.MsgspecError, RecursionError):
+        except NOT_JSON:
             found = []
         if found and all(value.startswith(b"{") for value in found):
             return iter(found)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from trailhound.containers.found import Broken, Found, Text, excerpt
+from trailhound.containers.found import NOT_JSON, Broken, Found, Text, excerpt
 
 
 class _Digest(msgspec.Struct):
@@ -26,7 +26,7 @@ def records(text: Text) -> Iterator[Found]:
     data = text.head
     try:
         digest = _decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         yield data  # a record that only speaks of digests somewhere inside
     else:
         yield Broken(None, "digest", f"a digest file that lists {len(digest.logFiles)} log files", excerpt(data))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from trailhound.containers.found import Broken, Found, Text, excerpt
+from trailhound.containers.found import NOT_JSON, Broken, Found, Text, excerpt
 
 
 class _Event(msgspec.Struct):
@@ -25,7 +25,7 @@ def records(text: Text) -> Iterator[Found]:
     data = text.head
     try:
         event = _decode(data)
-    except (msgspec.MsgspecError, RecursionError):
+    except NOT_JSON:
         yield data  # a record that only speaks of `detail-type` somewhere inside
         return
     if event.detail_type.endswith("via CloudTrail"):

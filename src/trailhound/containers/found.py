@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
+import msgspec
+
 EXCERPT = 200
+# What msgspec raises over bytes that are not the JSON it was asked for.
+NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Broken(NamedTuple):

@@ -12,9 +12,9 @@ _LOOK_AT = 20  # lines
 
 
 def sniff(head: bytes) -> bool:
-    """At least half of the first lines are whole objects: some may be broken, and some of any text may be."""
-    complete = head.strip(b"\r\n").split(b"\n", _LOOK_AT)[:_LOOK_AT]
-    return len(complete) > 1 and 2 * sum(_is_object(line.strip()) for line in complete) >= len(complete)
+    """Whole objects begin at the margin: on the first line, or on several, since any line may be broken."""
+    first, *others = head.strip(b"\r\n").split(b"\n", _LOOK_AT)[:_LOOK_AT]
+    return bool(others) and (_is_object(first) or sum(map(_is_object, others)) > 1)
 
 
 def records(text: Text) -> Iterator[Found]:
@@ -49,4 +49,4 @@ def _line(line: bytes, position: int) -> Iterator[Found]:
 
 
 def _is_object(line: bytes) -> bool:
-    return line.startswith(b"{") and len(line) > 2 and scan.fault(line) is None
+    return line.startswith(b"{") and len(line) > 2 and scan.fault(line.rstrip()) is None

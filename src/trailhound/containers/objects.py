@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from trailhound.containers import scan
 from trailhound.containers.envelopes import opened
 from trailhound.containers.found import Broken, Found, Text
 
+_RECORD = re.compile(rb'\{\s*"(?:eventVersion|awsRegion)"\s*:')
+
 
 def sniff(head: bytes) -> bool:
-    return head.lstrip().startswith(b"{")
+    """An object, or text among which a record begins."""
+    return head.lstrip().startswith(b"{") or _RECORD.search(head) is not None
 
 
 def records(text: Text) -> Iterator[Found]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from trailhound.containers import scan
-from trailhound.containers.found import Found, Text
+from trailhound.containers.found import NOT_JSON, Found, Text
 
 _BEGINS = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[')
 _SLACK = 0.05  # blanks and commas between records; more means that the file holds something else too
@@ -29,7 +29,7 @@ def records(text: Text) -> Iterator[Found]:
     if text.whole is not None:
         try:
             found = [bytes(raw) for raw in _decode(text.whole).Records]
-        except (msgspec.MsgspecError, RecursionError):
+        except NOT_JSON:
             found = None  # damaged: what is whole in it is found by the scanner
         # A second `Records` key would silently replace the first.
         if found is not None and sum(map(len, found)) >= len(text.whole) * (1 - _SLACK) - 100:

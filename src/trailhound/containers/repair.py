@@ -125,7 +125,8 @@ def _cut_prose(text: str) -> str:
     bare = text.strip("\ufeff \t\r\n")
     if begin is None or re.match(r"[\"“”″„'‘’&\\]", bare):  # members without outer braces: nothing to cut by
         return bare
-    return text[begin.start() : end + 1] if end > begin.start() else text[begin.start() :]
+    goes_on = end < begin.start() or text[end + 1 :].lstrip().startswith(",")  # cut off, but in the middle of members
+    return text[begin.start() :] if goes_on else text[begin.start() : end + 1]
 
 
 def _unescape_html(text: str) -> str:
@@ -220,5 +221,5 @@ def _difference(original: str, mended: str) -> str:
 
 def _laid_out(text: str) -> list[str]:
     """One member a line, both texts alike, so that a change is a line and not the whole record."""
-    broken = re.sub(r"([{\[,])\s*|\s*(?=[}\]])", lambda m: f"{m[1] or ''}\n", text)
-    return [line.strip() for line in broken.split("\n") if line.strip()]
+    broken = re.sub(r"([{\[,])[ \t\r\n]*|[ \t\r\n]*(?=[}\]])", lambda m: f"{m[1] or ''}\n", text)
+    return [bare for line in broken.split("\n") if (bare := line.strip(" \t\r"))]

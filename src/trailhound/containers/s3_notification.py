@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from trailhound.containers import records as log_file
-from trailhound.containers.found import Broken, Found, Text, excerpt
+from trailhound.containers.found import NOT_JSON, Broken, Found, Text, excerpt
 
 
 class _Entry(msgspec.Struct):
@@ -33,5 +33,5 @@ def records(text: Text) -> Iterator[Found]:
 def _is_notice(entry: bytes) -> bool:
     try:
         return _decode(entry).eventSource == "aws:s3"
-    except msgspec.MsgspecError:
+    except NOT_JSON:
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -62,12 +63,11 @@ class _Scanner:
                 yield from self._cut(why)
                 return
             value = self._data[self._at : end]
-            problem = fault(value)
-            if problem is None:
+            if fault(value) is None:
                 self._learn(value)
                 yield value
             else:
-                yield Broken(self._base + self._at, *problem, excerpt(value))
+                yield from self._parts(value)
             self._at = end
         if self._junk:
             yield self._junk
@@ -124,10 +124,10 @@ class _Scanner:
             if match is None or match[0] == b'"':
                 if len(self._data) - self._at > RECORD_LIMIT:
                     return -1, "record_too_large"
-                position -= self._at
+                read = position - self._at
                 if not self._more():
                     return -1, "truncated"
-                position += self._at
+                position = self._at + read
                 continue
             position = match.end()
             token = match[0]
@@ -140,27 +140,25 @@ class _Scanner:
 
     def _cut(self, why: str) -> Iterator[Found]:
         """From a fault on: cut where a record seems to begin, and take each stretch for itself."""
-        begins = re.compile(rb"\{\s*(?:" + b"|".join(map(re.escape, self._first_keys)) + rb")\s*:")
+        begins = self._begins()
         while True:
             match = begins.search(self._data, self._at + 1)
             if match is None and len(self._data) - self._at <= RECORD_LIMIT and self._more():
                 continue
             end = match.start() if match else len(self._data)
-            yield self._stretch(self._data[self._at : end], why)
+            yield _stretch(self._data[self._at : end], self._base + self._at, why)
             self._at, why = end, "not_json"
             if match is None and not self._more():
                 return
 
-    def _stretch(self, data: bytes, why: str) -> Found:
-        text = data.rstrip(_SEPARATORS)
-        for candidate in (text, _AFTER_RECORD.sub(b"", text)):
-            if fault(candidate) is None:
-                return candidate
-        detail = {
-            "truncated": "the text ends inside this record",
-            "record_too_large": f"more than {RECORD_LIMIT} bytes without an end",
-        }.get(why) or (fault(text) or ("", ""))[1]
-        return Broken(self._base + self._at, why, detail, excerpt(text))
+    def _parts(self, value: bytes) -> Iterator[Found]:
+        """A value whose brackets match, but which is no JSON: the records in it, when it is more than one record."""
+        starts = [0, *(match.start() for match in self._begins().finditer(value, 1)), len(value)]
+        for begin, end in pairwise(starts):
+            yield _stretch(value[begin:end], self._base + self._at + begin, "not_json")
+
+    def _begins(self) -> re.Pattern[bytes]:
+        return re.compile(rb"\{\s*(?:" + b"|".join(map(re.escape, self._first_keys)) + rb")\s*:")
 
     def _learn(self, value: bytes) -> None:
         if len(self._first_keys) < 16 and (key := _FIRST_KEY.match(value)):
@@ -172,9 +170,24 @@ class _Scanner:
             self._junk = Broken(position, "not_json", "text that is no JSON object", excerpt(stripped))
 
     def _more(self) -> bool:
-        """Drop what has been read and take the next piece; False at the end of the text."""
+        """Drop what has been read and take the next piece; at the end of the text change nothing and say no."""
         piece = next(self._pieces, b"")
-        self._data = self._data[self._at :] + piece
-        self._base += self._at
-        self._at = 0
+        if piece:
+            self._data = self._data[self._at :] + piece
+            self._base += self._at
+            self._at = 0
         return bool(piece)
+
+
+def _stretch(data: bytes, position: int, why: str) -> Found:
+    """The record that `data` begins with, if nothing but the end of a list follows it."""
+    text = data.rstrip(_SEPARATORS)
+    for candidate in (text, _AFTER_RECORD.sub(b"", text)):
+        if fault(candidate) is None:
+            return candidate
+    reason, detail = fault(text) or ("not_json", "")
+    if why == "truncated":
+        reason, detail = why, "the text ends inside this record"
+    elif why == "record_too_large":
+        reason, detail = why, f"more than {RECORD_LIMIT} bytes without an end"
+    return Broken(position, reason, detail, excerpt(text))

@@ -119,7 +119,7 @@ class Loader:
             return containers.read(chain((text, rest or b""), pieces))
         container, items = containers.read(iter((text,)))
         items = list(items)
-        if all(isinstance(item, Broken) for item in items) or padded(text):
+        if padded(text) or not any(isinstance(item, bytes) and b'"eventName"' in item for item in items):
             mended = repair(text)
             if mended:
                 self._note(mended, source)

@@ -42,5 +42,5 @@ def _opening(subject: Subject, finding: Finding | None, evidence: Evidence) -> l
     text = f"On {sentences.when(scope.to)}{span}, CloudTrail logs of the AWS account {scope.account} alerted: {finding.title.rstrip('.')}."
     opening = [Sentence(text=text, evidence=cited, answers=())]
     if finding.desc:
-        opening.append(Sentence(text=f"The rule exists because: {' '.join(finding.desc.split())}", evidence=cited[:1], answers=()))
+        opening.append(Sentence(text=" ".join(finding.desc.split()), evidence=cited[:1], answers=()))
     return opening

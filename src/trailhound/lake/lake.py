@@ -126,11 +126,17 @@ class Lake:
                 self._write(table, data, mode="append")
 
     def mount(self, engine: DuckDB) -> Snapshot:
-        """Make the tables, as they are now, readable on `engine`; their files stay until this object is gone."""
+        """Make the tables, as they are now, readable on `engine`; their files stay until `close`."""
         if self._readers_file is None:
             self._readers_file = self._open_lock(".readers")
             fcntl.flock(self._readers_file, fcntl.LOCK_SH)
         return Snapshot({name: self._mount(engine, name) for name in TABLES})
+
+    def close(self) -> None:
+        """Let go of the files that are mounted."""
+        if self._readers_file:
+            self._readers_file.close()
+            self._readers_file = None
 
     def _mount(self, engine: DuckDB, name: str) -> int:
         layout, delta = TABLES[name], self._delta(name)

@@ -20,7 +20,7 @@ PHASES = ("before", "sign-in", "alert", "after")
 
 _GUTTER, _CELL_HEIGHT, _HEAD = 52, 30, 26  # heat map: room for row names; a row; room for column names
 _LANE_GUTTER, _GAP, _STEP = 72, 50, 12  # timeline: room for lane names; a break in the axis; a mark and its air
-_LEAST_PANEL, _PAD, _STACK = 64, 12, 6
+_LEAST_PANEL, _PAD, _STACK = 70, 12, 6
 _PANELS, _LEAST_BREAK = 5, 60_000
 
 

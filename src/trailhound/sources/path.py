@@ -74,7 +74,8 @@ class Paths:
                 with open(path, "rb") as pipe:  # a named pipe or `<(command)`: like standard input
                     return [(path, self._spool(pipe))]
             return [(path, path)]
-        found = sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else []
+        matches = glob.glob(source, recursive=True) if glob.has_magic(source) else []
+        found = sorted({str(Path(path)) for path in matches})
         if not found:
             raise InputError(
                 "there is nothing of that name",

@@ -1,0 +1,243 @@
+"""Each verb does its part of the contract, on a small simulated incident."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run, ingested
+
+ROBOMAN = "arn:aws:iam::0123456789:user/Roboman1"
+
+
+def finding_of(trailhound: Run, rule: str) -> str:
+    found = [line["finding_info"] for line in trailhound("findings").lines]
+    return next(info["uid"] for info in found if rule in info["analytic"]["name"])
+
+
+def test_ingest_accounts_for_every_record(trailhound: Run, logs: Path, tmp_path: Path) -> None:
+    first = trailhound("ingest", logs, "--workspace", tmp_path / "lake").document
+    assert first["seen"] == first["events"] + first["duplicates"] + first["rejected"]
+    assert first["events"] == json.loads((logs / "truth.json").read_text())["counts"]["events"]
+    assert sum(first["reasons"].values()) == first["rejected"], (
+        "truth.json and trailhound.toml are no logs, and counted"
+    )
+    again = trailhound("ingest", logs, "--workspace", tmp_path / "lake").document
+    assert (again["events"], again["duplicates"]) == (0, first["events"])
+
+
+def test_ingest_says_that_nothing_is_new(trailhound: Run, logs: Path, workspace: Path) -> None:
+    result = trailhound("ingest", logs / "AWSLogs", "--format", "table")
+    assert "nothing new" in result.err
+    assert "duplicates" in result.out
+
+
+def test_ingest_refuses_what_is_no_option(trailhound: Run) -> None:
+    assert "no option --repiar" in trailhound("ingest", "--repiar", "logs").err
+    assert trailhound("ingest").status == 2
+
+
+@pytest.mark.parametrize("form", ["json", "table"])
+def test_status_says_what_the_lake_holds(trailhound: Run, workspace: Path, form: str) -> None:
+    result = trailhound("status", "--format", form)
+    assert "0123456789" in result.out
+    assert "us-east-2" in result.out
+    assert "2020-11-06" in result.out or json.loads(result.out)["accounts"][0]["last_time"] > 1604620800000
+
+
+def test_detect_finds_the_twenty_instances(trailhound: Run, workspace: Path) -> None:
+    findings = trailhound("detect").lines
+    (mass,) = [f for f in findings if f["unmapped"]["trailhound"]["count"] == 20]
+    assert mass["class_uid"] == 2004
+    assert mass["evidences"][0]["actor"]["user"]["uid"] == ROBOMAN
+    assert mass["cloud"]["account"]["uid"] == "0123456789"
+    assert len({resource["uid"] for resource in mass["resources"]}) == 20
+    assert mass["finding_info"]["related_events"]
+
+
+def test_detect_knows_bounds_and_rules(trailhound: Run, workspace: Path) -> None:
+    assert trailhound("detect", "--until", "2020-11-05").lines != trailhound("detect", "--since", "2020-11-06").lines
+    only = trailhound("detect", "--only", "aws_signin_failures_for_user").lines
+    assert {line["finding_info"]["analytic"]["name"] for line in only} == {
+        "Many failed console sign-ins of one user"
+    } or len(only) == 1
+
+
+def test_findings_at_a_level_fail_the_command(trailhound: Run, workspace: Path) -> None:
+    assert trailhound("detect", "--fail-on", "critical").status == 1
+    assert trailhound("findings", "--fail-on", "critical").status == 1
+    assert trailhound("findings", "--rule", "no such rule", "--fail-on", "low").status == 0
+
+
+def test_findings_are_filtered(trailhound: Run, workspace: Path) -> None:
+    everything = trailhound("findings").lines
+    grave = trailhound("findings", "--level", "high").lines
+    assert 0 < len(grave) < len(everything)
+    assert all(line["severity_id"] >= 4 for line in grave)
+    assert trailhound("findings", "--principal", ROBOMAN).lines
+    assert trailhound("findings", "--principal", "nobody").out == ""
+
+
+def test_findings_are_closed_and_suppressed_with_a_reason(trailhound: Run, logs: Path, tmp_path: Path) -> None:
+    place = ("--workspace", str(ingested(logs, tmp_path / "lake")))
+    uids = [line["finding_info"]["uid"] for line in trailhound("findings", *place).lines]
+    assert trailhound("findings", "close", uids[0][:12], "--because", "approved", *place).status == 0
+    assert (
+        trailhound("findings", "suppress", uids[1], "--because", "nightly", "--until", "2999-12-31", *place).status == 0
+    )
+    assert [line["finding_info"]["uid"] for line in trailhound("findings", "--status", "closed", *place).lines] == [
+        uids[0]
+    ]
+    assert [line["finding_info"]["uid"] for line in trailhound("findings", "--status", "suppressed", *place).lines] == [
+        uids[1]
+    ]
+    assert trailhound("findings", "close", uids[0], *place).status == 2, "a reason is needed"
+    assert trailhound("findings", "close", "", "--because", "x", *place).status == 2, "every uid begins with nothing"
+
+
+def test_investigate_tells_the_story(trailhound: Run, workspace: Path) -> None:
+    uid = finding_of(trailhound, "terminated by one principal")
+    document = trailhound("investigate", uid[:12]).document
+    told = " ".join(sentence["text"] for part in document["narrative"] for sentence in part["sentences"])
+    assert "180.163.251.231" in told
+    assert all(sentence["evidence"] for part in document["narrative"] for sentence in part["sentences"])
+    assert len(document["steps"]) == 5
+    again = trailhound("investigate", uid).out
+    assert again == trailhound("investigate", uid).out, "the same input gives the same bytes"
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("report.html", "<!doctype html"), ("report.md", "# "), ("report.json", "{"), ("report.txt", "")],
+)
+def test_investigate_writes_reports(trailhound: Run, workspace: Path, tmp_path: Path, name: str, begins: str) -> None:
+    uid = finding_of(trailhound, "after a run of failed sign-ins")
+    result = trailhound("investigate", uid, "-o", tmp_path / name)
+    written = (tmp_path / name).read_text("utf-8")
+    assert result.out == ""
+    assert str(tmp_path / name) in result.err
+    assert written.lower().startswith(begins)
+    assert "Roboman1" in written
+    assert "\x1b" not in written
+
+
+def test_investigate_an_observable(trailhound: Run, workspace: Path) -> None:
+    found = trailhound(
+        "investigate", "--observable", "ip_address=180.163.251.231", "--at", "2020-11-06T03:21:39Z", "--window", "3d"
+    ).document
+    assert found["subject"]["observable"] == {"kind": "ip_address", "value": "180.163.251.231"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (), ("nothing-like-it",), ("a", "--observable", "b=c"), ("--observable", "ip_address=192.0.2.1"), ("--observable", "shoe=1"),
+        ("--observable", "ip_address=180.163.251.231", "--at", "yesterday"), ("x", "-o", "report.pdf"), ("x", "--format", "pdf"),
+    ],
+)  # fmt: skip
+def test_investigate_refuses(trailhound: Run, workspace: Path, arguments: tuple[str, ...]) -> None:
+    result = trailhound("investigate", *arguments)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("what:")
+
+
+def test_ask_answers_with_one_of_three_values(trailhound: Run, workspace: Path) -> None:
+    answer = trailhound("ask", "ip_address.seen_before", "ip_address=180.163.251.231").document
+    assert answer["verdict"] in ("yes", "no", "unknown")
+    assert answer["sentence"]
+    shown = trailhound("ask", "ip_address.seen_before", "ip_address=180.163.251.231", "--format", "table").out
+    assert answer["asks"] in shown
+    assert f"{answer['verdict']}:" in shown
+
+
+def test_ask_knows_its_questions(trailhound: Run, workspace: Path) -> None:
+    questions = trailhound("ask", "--list").lines
+    assert {"ip_address.seen_before", "user.other_findings"} <= {question["id"] for question in questions}
+    assert trailhound("ask", "ip_address.no_such", "ip_address=192.0.2.1").status == 2
+    assert trailhound("ask", "ip_address.seen_before").status == 2
+
+
+def test_search_prints_events_as_ocsf(trailhound: Run, workspace: Path) -> None:
+    events = trailhound("search", "op=TerminateInstances ip=180.163.251.231").lines
+    assert events
+    assert {event["api"]["operation"] for event in events} == {"TerminateInstances"}
+    assert {event["class_uid"] for event in events} == {6003}
+    named = {resource["uid"] for event in events for resource in event["resources"] if resource["uid"].startswith("i-")}
+    assert len(named) == 20
+
+
+def test_search_takes_its_words_apart_or_together(trailhound: Run, workspace: Path) -> None:
+    together = trailhound("search", "ip in 180.163.0.0/16 -status=success")
+    apart = trailhound("search", "ip", "in", "180.163.0.0/16", "-status=success", "--limit", "50")
+    assert together.out == apart.out
+    assert len(together.lines) == 9
+    torn = trailhound("search", "op=ConsoleLogin", "agent=aws cli")
+    assert torn.status == 2
+    assert "single quotes" in torn.err
+
+
+def test_search_groups_and_lays_along_time(trailhound: Run, workspace: Path) -> None:
+    groups = trailhound("search", "ip=180.163.251.231", "--group-by", "op", "--group-by", "status").lines
+    assert {"op": "ConsoleLogin", "status": "failure", "events": 9}.items() <= groups[0].items() | {("events", 9)}
+    buckets = trailhound("search", "ip=180.163.251.231", "--timeline").lines
+    assert sum(bucket["events"] for bucket in buckets) == sum(group["events"] for group in groups)
+    assert "█" in trailhound("search", "ip=180.163.251.231", "--timeline", "--format", "table").out
+
+
+def test_search_counts_what_it_does_not_show(trailhound: Run, workspace: Path) -> None:
+    result = trailhound("search", "", "--limit", "3", "--format", "table")
+    assert "of which 3 are shown" in result.err
+    assert "2020-11-06" in result.err, "the newest event: what `last` counts back from"
+
+
+def test_sql_reads_and_nothing_else(trailhound: Run, workspace: Path) -> None:
+    rows = trailhound("sql", "SELECT api.operation AS op, count(*) AS n FROM events GROUP BY ALL ORDER BY n DESC").lines
+    assert sum(row["n"] for row in rows) == trailhound("status").document["events"]
+    assert trailhound("sql", "DESCRIBE events").status == 0
+    assert trailhound("sql", "COPY events TO 'stolen.csv'").status == 2
+    assert trailhound("sql", f"SELECT * FROM read_text('{os.__file__}')").status == 2
+    assert "no rows" in trailhound("sql", "SELECT 1 WHERE FALSE", "--format", "table").err
+
+
+def test_rules_are_listed_and_shown(trailhound: Run) -> None:
+    listed = trailhound("rules", "list").lines
+    assert {"aws_cloudtrail_stopped"} <= {Path(rule["path"]).stem for rule in listed}
+    uid = next(rule["uid"] for rule in listed if Path(rule["path"]).stem == "aws_cloudtrail_stopped")
+    shown = trailhound("rules", "show", uid, "--format", "table").out
+    assert "logsource:" in shown
+    assert trailhound("rules", "show", "nothing").status == 2
+    assert "T1685" in trailhound("rules", "list", "--format", "table").out
+
+
+PACK = Path(__file__).parents[2] / "src" / "trailhound" / "packs" / "rules"
+
+
+def test_rules_are_proved(trailhound: Run, tmp_path: Path) -> None:
+    assert trailhound("rules", "test", PACK / "aws_root_used.yml").status == 0
+    for name in ("aws_root_used.yml", "aws_root_used.proof.yml"):
+        text = (PACK / name).read_text("utf-8")
+        (tmp_path / name).write_text(text.replace("Root", "Nobody") if name == "aws_root_used.yml" else text, "utf-8")
+    failing = trailhound("rules", "test", tmp_path / "aws_root_used.yml", "--format", "table")
+    assert failing.status == 1
+    assert "expected a finding" in " ".join(failing.out.split())
+
+
+def test_rules_are_linted(trailhound: Run, tmp_path: Path) -> None:
+    assert trailhound("rules", "lint").status == 0
+    (tmp_path / "bad.yml").write_text("title: no detection\nlogsource: {product: aws}\n")
+    result = trailhound("rules", "lint", tmp_path)
+    assert result.status == 1
+    assert "bad.yml" in result.lines[0]["where"]
+
+
+def test_simulate_lists_and_writes(trailhound: Run, tmp_path: Path) -> None:
+    assert "roboman1" in {line["story"] for line in trailhound("simulate", "--list").lines}
+    counts = trailhound("simulate", "quiet", "-o", tmp_path / "quiet", "--events", "20", "--days", "2").document[
+        "counts"
+    ]
+    assert counts["files"] == len(list((tmp_path / "quiet").rglob("*.json.gz")))
+    assert trailhound("simulate", "quiet", "-o", tmp_path / "quiet").status == 2, "logs are not mixed"
+    assert trailhound("simulate", "quiet").status == 2
+    assert trailhound("simulate", "no-such-story", "-o", tmp_path / "x").status == 2

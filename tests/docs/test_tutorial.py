@@ -1,0 +1,43 @@
+"""The documentation's commands are run as they stand."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _commands(page: str) -> list[str]:
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Runs a script in an empty folder, with `trailhound` being this source tree."""
+    (tmp_path / "bin").mkdir()
+    launcher = tmp_path / "bin" / "trailhound"
+    launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m trailhound "$@"\n')
+    launcher.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "src")}
+
+    def run(script: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    return run
+
+
+def test_the_tutorial_runs_from_top_to_bottom(shell, tmp_path):
+    done = shell("\n".join(_commands("docs/tutorial.md")))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Roboman1" in done.stdout
+    assert "<html" in (tmp_path / "report.html").read_text("utf-8")
+    assert "180.163.251.231" in (tmp_path / "report.md").read_text("utf-8")

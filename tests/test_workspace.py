@@ -1,0 +1,95 @@
+"""The verbs, as Python has them, over one small case."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+import trailhound
+from trailhound.errors import RequestError, WorkspaceError
+from trailhound.simulation.simulate import simulate
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """A workspace that has ingested and detected the story of the attached policy."""
+    folder = tmp_path_factory.mktemp("policy_attached")
+    truth = simulate("policy_attached", folder / "logs", days=9)
+    workspace = trailhound.Workspace.open(folder / "case")
+    workspace.folder.mkdir()
+    (folder / "logs" / "trailhound.toml").rename(workspace.folder / "trailhound.toml")
+    report = workspace.ingest([folder / "logs" / "AWSLogs"])
+    return workspace, truth, report, workspace.detect(), folder
+
+
+def test_every_record_is_accounted_for(case):
+    workspace, truth, report, _, folder = case
+    assert report.seen == report.events == truth.counts.events
+    again = workspace.ingest([folder / "logs" / "AWSLogs"])
+    assert (again.events, again.duplicates) == (0, report.events)
+
+
+def test_detection_finds_what_the_truth_expects(case):
+    _, truth, _, detected, _ = case
+    found = {(f.principal_uid, uid) for f in detected.findings for uid in f.event_uids}
+    for expected in truth.findings:
+        assert any((expected.principal_uid, uid) in found for uid in expected.event_uids), expected.theme
+
+
+def test_detecting_again_finds_the_same_and_stores_nothing_new(case):
+    workspace, _, _, detected, _ = case
+    again = workspace.detect()
+    assert again.new == 0
+    assert msgspec.json.encode(again.findings) == msgspec.json.encode(detected.findings)
+
+
+def test_an_investigation_is_the_same_byte_for_byte(case):
+    workspace, _, _, detected, _ = case
+    uid = detected.findings[0].uid
+    assert msgspec.json.encode(workspace.investigate(uid)) == msgspec.json.encode(workspace.investigate(uid[:12]))
+
+
+def test_the_document_has_the_parts_of_the_contract(case):
+    workspace, _, _, detected, _ = case
+    document = json.loads(msgspec.json.encode(workspace.investigate(detected.findings[0].uid)))
+    for part in ("uid", "subject", "as_of", "answers", "artifacts", "timeline", "verdict", "narrative", "recommendations", "unknowns"):
+        assert part in document
+    assert len(document["steps"]) == 5
+    assert {"question", "step", "observable", "verdict", "sentence", "evidence", "query", "parameters", "gaps"} <= set(document["answers"][0])
+    assert {"name", "for", "against", "would_change_if"} <= set(document["verdict"]["explanations"][0])
+
+
+def test_an_observable_can_be_investigated_without_a_finding(case):
+    workspace, _, _, _, _ = case
+    document = workspace.investigate(observable="user=noah.kim")
+    assert document.finding is None
+    assert document.narrative[0].sentences[0].evidence
+
+
+def test_a_closed_finding_keeps_its_reason_and_comes_last(case):
+    workspace, _, _, detected, _ = case
+    uid = detected.findings[-1].uid
+    workspace.close_finding(uid, "tested")
+    assert [(f.uid, f.status_reason) for f in workspace.findings(status="closed")] == [(uid, "tested")]
+    with pytest.raises(RequestError, match="reason"):
+        workspace.close_finding(uid, " ")
+
+
+def test_a_suppression_ends_with_its_last_day(case):
+    workspace, _, _, detected, _ = case
+    uid = detected.findings[0].uid
+    workspace.suppress_finding(uid, "known", until="2000-01-01")
+    assert next(f for f in workspace.findings() if f.uid == uid).status == "new"
+
+
+@pytest.mark.parametrize("asked", ["user", "user=", "colour=red", "user=nobody"])
+def test_what_does_not_exist_is_said_clearly(case, asked):
+    with pytest.raises(RequestError):
+        case[0].investigate(observable=asked)
+
+
+def test_an_empty_folder_is_not_a_workspace(tmp_path):
+    with pytest.raises(WorkspaceError, match="not a workspace"):
+        trailhound.Workspace.open(tmp_path).status()
