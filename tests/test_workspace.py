@@ -54,10 +54,23 @@ def test_an_investigation_is_the_same_byte_for_byte(case):
 def test_the_document_has_the_parts_of_the_contract(case):
     workspace, _, _, detected, _ = case
     document = json.loads(msgspec.json.encode(workspace.investigate(detected.findings[0].uid)))
-    for part in ("uid", "subject", "as_of", "answers", "artifacts", "timeline", "verdict", "narrative", "recommendations", "unknowns"):
+    for part in (
+        "uid",
+        "subject",
+        "as_of",
+        "answers",
+        "artifacts",
+        "timeline",
+        "verdict",
+        "narrative",
+        "recommendations",
+        "unknowns",
+    ):
         assert part in document
     assert len(document["steps"]) == 5
-    assert {"question", "step", "observable", "verdict", "sentence", "evidence", "query", "parameters", "gaps"} <= set(document["answers"][0])
+    assert {"question", "step", "observable", "verdict", "sentence", "evidence", "query", "parameters", "gaps"} <= set(
+        document["answers"][0]
+    )
     assert {"name", "for", "against", "would_change_if"} <= set(document["verdict"]["explanations"][0])
 
 

@@ -1,11 +1,11 @@
 """From raw AWS CloudTrail logs to an answer you can defend.
 
-    import trailhound
+import trailhound
 
-    workspace = trailhound.Workspace.open("case-42")
-    workspace.ingest(["logs/"])
-    for finding in workspace.detect().findings:
-        print(workspace.investigate(finding.uid).verdict.disposition)
+workspace = trailhound.Workspace.open("case-42")
+workspace.ingest(["logs/"])
+for finding in workspace.detect().findings:
+    print(workspace.investigate(finding.uid).verdict.disposition)
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ PACKS = Path(__file__).parent / "packs"
 Spec = TypeVar("Spec")
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class _Loader(yaml.CSafeLoader):
     """Booleans as in YAML 1.2: `yes` and `no` are words, and answers, and Norway stays a country."""
 
 
@@ -28,7 +28,9 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def files(pack: str, *, suffixes: tuple[str, ...] = (".yml", ".yaml")) -> list[Path]:
@@ -72,20 +74,20 @@ def convert(data: Any, spec: type[Spec], path: Path, document: int = 0) -> Spec:
         message, _, where = str(error).partition(" - at `")
         keys = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", where)
         line = _line(path, document, [name or index for name, index in keys])
-        raise CatalogError(message, where=f"{path}:{line}", next_step="see docs/reference for the keys of this file") from error
+        raise CatalogError(
+            message, where=f"{path}:{line}", next_step="see docs/reference for the keys of this file"
+        ) from error
 
 
 def _line(path: Path, document: int, keys: list[str]) -> int:
-    for position, node in enumerate(_compose(path)):
-        if position != document:
-            continue
-        for key in keys:
-            child = _child(node, key)
-            if child is None:
-                break
-            node = child
-        return node.start_mark.line + 1
-    return 1
+    node = next((n for position, n in enumerate(_compose(path)) if position == document), None)
+    line = 1
+    for key in [None, *keys]:
+        node = _child(node, key) if key is not None and node is not None else node
+        if node is None:
+            break
+        line = node.start_mark.line + 1
+    return line
 
 
 def _compose(path: Path) -> Iterator[yaml.Node]:

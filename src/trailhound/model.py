@@ -39,21 +39,21 @@ class Reject(msgspec.Struct, frozen=True):
     excerpt: str = ""  # at most 200 characters of it
 
 
-class Observable(_Frozen):
+class Observable(_Frozen, frozen=True, kw_only=True):
     """Something one can ask about (the method's "artifact")."""
 
     kind: str  # "user", "ip_address", "instance", ...: the kinds of packs/questions
     value: str
 
 
-class Resource(_Frozen):
+class Resource(_Frozen, frozen=True, kw_only=True):
     """One thing an event happened to; `type` in CloudFormation's words."""
 
     uid: str
     type: str = ""
 
 
-class Finding(_Frozen):
+class Finding(_Frozen, frozen=True, kw_only=True):
     """A rule met events. Stored as is; shown as an OCSF Detection Finding (2004)."""
 
     uid: str  # hash of rule + group + first event: stable when the finding grows
@@ -84,7 +84,7 @@ class Finding(_Frozen):
     status_reason: str = ""
 
 
-class Gap(_Frozen):
+class Gap(_Frozen, frozen=True, kw_only=True):
     """Evidence that is missing, and how to get it."""
 
     what: str  # "history", "region", "data_events", "osint", "field", ...
@@ -92,7 +92,7 @@ class Gap(_Frozen):
     how_to_get: str
 
 
-class Answer(_Frozen):
+class Answer(_Frozen, frozen=True, kw_only=True):
     """yes, no, or unknown because ...; never without saying what it stood on."""
 
     uid: str  # question id + observable: unique within an investigation
@@ -112,7 +112,7 @@ class Answer(_Frozen):
     not_covered: str = ""
 
 
-class Artifact(_Frozen):
+class Artifact(_Frozen, frozen=True, kw_only=True):
     kind: str
     value: str
     first_seen: int | None
@@ -121,7 +121,7 @@ class Artifact(_Frozen):
     context: dict[str, Any]  # country, network owner, role in the finding ...
 
 
-class Moment(_Frozen):
+class Moment(_Frozen, frozen=True, kw_only=True):
     """One line of the timeline."""
 
     time: int
@@ -131,7 +131,7 @@ class Moment(_Frozen):
     status: Literal["success", "failure", ""] = ""  # of the event, where it is known: drawn as another sign
 
 
-class Explanation(_Frozen):
+class Explanation(_Frozen, frozen=True, kw_only=True):
     """A rival story, and the answers that speak for and against it."""
 
     name: str
@@ -142,13 +142,13 @@ class Explanation(_Frozen):
     would_change_if: str
 
 
-class Conclusion(_Frozen):
+class Conclusion(_Frozen, frozen=True, kw_only=True):
     disposition: Disposition
     confidence: Literal["low", "medium", "high"]
     explanations: tuple[Explanation, ...]
 
 
-class Sentence(_Frozen):
+class Sentence(_Frozen, frozen=True, kw_only=True):
     """A claim; `evidence` is never empty."""
 
     text: str
@@ -156,12 +156,12 @@ class Sentence(_Frozen):
     answers: tuple[str, ...]
 
 
-class Paragraph(_Frozen):
+class Paragraph(_Frozen, frozen=True, kw_only=True):
     paragraph: str  # "what happened", "who", "from where", "what was hit"
     sentences: tuple[Sentence, ...]
 
 
-class Recommendation(_Frozen):
+class Recommendation(_Frozen, frozen=True, kw_only=True):
     action: str
     why: tuple[str, ...]  # answer uids
     evidence: tuple[str, ...]
@@ -170,18 +170,18 @@ class Recommendation(_Frozen):
     urgency: Literal["now", "today", "this week"]
 
 
-class Unknown(_Frozen):
+class Unknown(_Frozen, frozen=True, kw_only=True):
     question: str
     because: str
     how_to_get: str
 
 
-class Step(_Frozen):
+class Step(_Frozen, frozen=True, kw_only=True):
     name: str
     questions: tuple[str, ...]
 
 
-class Subject(_Frozen):
+class Subject(_Frozen, frozen=True, kw_only=True):
     title: str
     finding_uid: str | None
     observable: Observable | None
@@ -189,7 +189,7 @@ class Subject(_Frozen):
     event_uids: tuple[str, ...]
 
 
-class Chart(_Frozen):
+class Chart(_Frozen, frozen=True, kw_only=True):
     """Numbers a picture is drawn from: labelled rows of labelled values."""
 
     name: str  # "hours": 7 rows (Monday first) of 24 counts; "alert_hours": the same, for the alerting events
@@ -199,7 +199,7 @@ class Chart(_Frozen):
     marks: tuple[tuple[int, ...], ...]
 
 
-class Investigation(_Frozen):
+class Investigation(_Frozen, frozen=True, kw_only=True):
     """The one frozen document that CLI, web, JSON and reports render."""
 
     uid: str

@@ -16,7 +16,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class Production(_Section):
+class Production(_Section, frozen=True, kw_only=True):
     """Which instances count as production: any of these, each may be empty."""
 
     instances: tuple[str, ...] = ()  # instance ids
@@ -25,20 +25,20 @@ class Production(_Section):
     tags: tuple[str, ...] = ()  # "env=production", as seen in the log
 
 
-class Account(_Section):
+class Account(_Section, frozen=True, kw_only=True):
     name: str = ""
     purpose: str = ""  # "production instances that run several high-priority application backends"
     owner: str = ""
 
 
-class Expected(_Section):
+class Expected(_Section, frozen=True, kw_only=True):
     """Where the organisation works."""
 
     countries: tuple[str, ...] = ()  # ISO codes of the countries with offices
     region_of_work: str = ""  # in words, for narratives: "North and South America"
 
 
-class Person(_Section):
+class Person(_Section, frozen=True, kw_only=True):
     """Keyed by principal uid or user name."""
 
     role: str = ""
@@ -46,7 +46,7 @@ class Person(_Section):
     place: str = ""  # where this person works from, in words: "Florida"
 
 
-class Change(_Section, kw_only=True):
+class Change(_Section, frozen=True, kw_only=True):
     """An approved change: who may do what, and when. Times as RFC 3339."""
 
     reason: str
@@ -56,7 +56,7 @@ class Change(_Section, kw_only=True):
     until: str
 
 
-class Lookup(_Section):
+class Lookup(_Section, frozen=True, kw_only=True):
     """What a threat-intelligence service said of an address when somebody asked it."""
 
     value: str
@@ -65,7 +65,7 @@ class Lookup(_Section):
     asked: str  # date
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True, kw_only=True):
     production: Production = Production()
     expected: Expected = Expected()
     accounts: dict[str, Account] = {}
@@ -102,7 +102,7 @@ def load(folder: Path) -> Settings:
     return settings
 
 
-TEMPLATE = '''# What your organisation knows and a log does not say. Every key may be absent.
+TEMPLATE = """# What your organisation knows and a log does not say. Every key may be absent.
 
 [production]            # which instances count as production: any of these
 # instances = ["i-0123456789abcdef0"]
@@ -136,4 +136,4 @@ TEMPLATE = '''# What your organisation knows and a log does not say. Every key m
 # provider = "VirusTotal"
 # verdict = "clean"
 # asked = "2026-01-31"
-'''
+"""

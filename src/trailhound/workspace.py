@@ -12,19 +12,22 @@ from typing import Any
 import arro3.core as ac
 import msgspec
 
-from trailhound import __version__, catalog, settings as organisation
+from trailhound import __version__, catalog
+from trailhound import settings as organisation
 from trailhound.cases import Decisions
 from trailhound.detections.detect import Skipped, detect
 from trailhound.detections.placeholders import Placeholders, Production
 from trailhound.detections.proof import ProofResult, prove
-from trailhound.detections.rules import RuleSet, only as only_rules
+from trailhound.detections.rules import RuleSet
+from trailhound.detections.rules import only as only_rules
 from trailhound.detections.sigma import PROOF, load_rules
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.enrichers import context
 from trailhound.errors import RequestError
 from trailhound.ingest.ingest import IngestReport, ingest
 from trailhound.ingest.ledger import Status, status
-from trailhound.investigation import answers, scope as scoping, steps
+from trailhound.investigation import answers, steps
+from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Question, question, questions
 from trailhound.lake import arrow, sql_guard, times
@@ -123,7 +126,12 @@ class Workspace:
         return Detection(findings=ranked, skipped=found.skipped, errors=tuple(map(str, chosen.errors)), new=new)
 
     def findings(
-        self, *, level: str | None = None, status: str | None = None, rule: str | None = None, principal: str | None = None
+        self,
+        *,
+        level: str | None = None,
+        status: str | None = None,
+        rule: str | None = None,
+        principal: str | None = None,
     ) -> list[Finding]:
         """Stored findings, the gravest and latest first; `level` means that level or above."""
         _, engine, _ = self._reading()
@@ -156,11 +164,17 @@ class Workspace:
     ) -> Investigation:
         """All five steps for a finding (uid or the beginning of one), or for `KIND=VALUE` around a time."""
         if (finding_uid is None) == (observable is None):
-            raise RequestError("name one finding, or one observable", next_step="`trailhound findings` lists the findings")
+            raise RequestError(
+                "name one finding, or one observable", next_step="`trailhound findings` lists the findings"
+            )
         _, engine, snapshot = self._reading()
         stored = self._stored(engine)
         inputs = steps.Inputs(
-            engine=engine, settings=self.settings, findings=stored, as_of=self._as_of(engine, snapshot), versions=_versions()
+            engine=engine,
+            settings=self.settings,
+            findings=stored,
+            as_of=self._as_of(engine, snapshot),
+            versions=_versions(),
         )
         context.mount(engine)
         if finding_uid is not None:
@@ -191,7 +205,9 @@ class Workspace:
     def questions(self) -> list[Question]:
         return list(questions())
 
-    def search(self, expression: str, *, limit: int = 100, group_by: Sequence[str] = (), timeline: bool = False) -> SearchResult:
+    def search(
+        self, expression: str, *, limit: int = 100, group_by: Sequence[str] = (), timeline: bool = False
+    ) -> SearchResult:
         """Filter all events (docs/reference/search.md)."""
         _, engine, _ = self._reading()
         return search(engine, expression, limit=limit, group_by=group_by, timeline=timeline)
@@ -211,7 +227,13 @@ class Workspace:
         return [result for file in files if not file.name.endswith(PROOF) for result in prove(file)]
 
     def simulate(
-        self, story: str | Path, out: Path, *, seed: int | None = None, events: int | None = None, days: int | None = None
+        self,
+        story: str | Path,
+        out: Path,
+        *,
+        seed: int | None = None,
+        events: int | None = None,
+        days: int | None = None,
     ) -> Truth:
         """Write a labelled history into a folder (docs/tutorial.md)."""
         return simulate(story, out, seed=seed, events=events, days=days)
@@ -230,7 +252,9 @@ class Workspace:
         return Decisions(self.folder).applied(msgspec.convert(rows, list[Finding]))
 
     def _ranked(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-        return tuple(sorted(findings, key=lambda f: (f.status != "new", -LEVELS.index(f.level), -f.last_seen_time, f.uid)))
+        return tuple(
+            sorted(findings, key=lambda f: (f.status != "new", -LEVELS.index(f.level), -f.last_seen_time, f.uid))
+        )
 
     def _decide(self, uid: str, status: str, because: str, until: str | None) -> Finding:
         _, engine, _ = self._reading()
@@ -250,16 +274,20 @@ class Workspace:
         return scoping.of_observable(engine, asked, until - times.duration(window), until)
 
     def _as_of(self, engine: DuckDB, snapshot: Snapshot) -> dict[str, Any]:
-        sql = """SELECT CAST(coalesce(sum(records), 0) AS BIGINT) AS seen, CAST(coalesce(sum(events), 0) AS BIGINT) AS events,
-          CAST(coalesce(sum(duplicates), 0) AS BIGINT) AS duplicates, CAST(coalesce(sum(rejected), 0) AS BIGINT) AS rejected,
-          count(*) AS files, min(first_time) AS first_time, max(last_time) AS last_time FROM ledger"""
+        names = {"records": "seen", "events": "events", "duplicates": "duplicates", "rejected": "rejected"}
+        sums = ", ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {shown}" for name, shown in names.items())
+        sql = (
+            f"SELECT {sums}, count(*) AS files, min(first_time) AS first_time, max(last_time) AS last_time FROM ledger"
+        )
         return {"delta_version": snapshot.versions["events"], "ledger": engine.query(sql)[0]}
 
 
 def _table(findings: Sequence[Finding]) -> ac.Table:
     """Findings as rows of their table; the status is the journal's, not theirs."""
     columns = TABLES["findings"].columns
-    values: Mapping[str, list[Any]] = {column.path: [_stored_value(f, column.path) for f in findings] for column in columns}
+    values: Mapping[str, list[Any]] = {
+        column.path: [_stored_value(f, column.path) for f in findings] for column in columns
+    }
     return arrow.table(columns, values)
 
 
@@ -273,7 +301,11 @@ def _by_uid(findings: Sequence[Finding], uid: str) -> Finding:
     if len(fitting) == 1 and uid:
         return fitting[0]
     what = f"{len(fitting)} findings begin with {uid!r}" if fitting else f"there is no finding {uid!r}"
-    raise RequestError(what, causes=("`detect` has not been run since the ingest",), next_step="`trailhound findings` lists them with their uids")
+    raise RequestError(
+        what,
+        causes=("`detect` has not been run since the ingest",),
+        next_step="`trailhound findings` lists them with their uids",
+    )
 
 
 def _rule_paths(extra: Sequence[Path | str], *, no_pack: bool) -> list[Path]:

@@ -41,5 +41,13 @@ def test_without_any_history_nothing_is_claimed_to_be_new(case):
         left = _verdicts(story.investigate())
     finally:
         story.keep("TRUE")
-    for question in ("time.off_hours", "operation.first_time", "operation.cadence", "user.outside_role", "ip_address.seen_before", "instance.first_seen", "instance.stopped_before"):
+    for question in (
+        "time.off_hours",
+        "operation.first_time",
+        "operation.cadence",
+        "user.outside_role",
+        "ip_address.seen_before",
+        "instance.first_seen",
+        "instance.stopped_before",
+    ):
         assert left[question] == "unknown", question

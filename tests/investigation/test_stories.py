@@ -45,7 +45,14 @@ def test_the_narrative_says_all_that_an_analyst_would(roboman1, stated):
 
 def test_the_recommendation_disables_revokes_rotates_and_relaunches(roboman1):
     said = " ".join(r.action for r in roboman1.recommendations)
-    for part in ("Disable Roboman1's account", "confirms", "Revoke Roboman1's access keys", "rotate", "launch replacement instances", "EBS snapshots"):
+    for part in (
+        "Disable Roboman1's account",
+        "confirms",
+        "Revoke Roboman1's access keys",
+        "rotate",
+        "launch replacement instances",
+        "EBS snapshots",
+    ):
         assert part in said
     assert all(r.why and r.evidence for r in roboman1.recommendations)
 
@@ -53,7 +60,9 @@ def test_the_recommendation_disables_revokes_rotates_and_relaunches(roboman1):
 def test_every_sentence_cites_events_that_exist(case, roboman1):
     cited = {uid for p in roboman1.narrative for s in p.sentences for uid in s.evidence}
     assert all(s.evidence for p in roboman1.narrative for s in p.sentences)
-    known = case("roboman1").engine.query("SELECT metadata.uid AS uid FROM events WHERE list_contains($u, metadata.uid)", {"u": list(cited)})
+    known = case("roboman1").engine.query(
+        "SELECT metadata.uid AS uid FROM events WHERE list_contains($u, metadata.uid)", {"u": list(cited)}
+    )
     assert {row["uid"] for row in known} == cited
 
 

@@ -129,7 +129,9 @@ def test_paper_shows_what_a_screen_folds(show: Callable[..., Any]) -> None:
     page = show(PAGE, color_scheme="dark")
     page.emulate_media(media="print")
     assert page.locator("#e29").is_visible()
-    assert page.locator("#q23 pre").is_visible()
+    assert page.get_by_text(INVESTIGATION.answers[-1].not_covered).last.is_visible()
+    assert not page.locator("#q23 pre").is_visible()
+    assert page.get_by_text("The query behind each answer").is_visible()
     assert not page.locator("nav").is_visible()
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
 

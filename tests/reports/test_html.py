@@ -125,6 +125,12 @@ def test_any_text_stays_text(text: str) -> None:
     assert reading.all("id") == PLAIN.all("id")
 
 
+def test_a_query_is_never_cut() -> None:
+    long = "SELECT " + ", ".join(f"{n} AS <c{n}>" for n in range(2_000))
+    text = Reading(html.render(altered(answers=(msgspec.structs.replace(ANSWERS[0], query=long),)))).text
+    assert long in text
+
+
 def test_ids_are_unique() -> None:
     assert len(CLEAN.all("id")) == len(set(CLEAN.all("id")))
 

@@ -56,6 +56,9 @@ for _position, (_name, _verb) in enumerate(VERBS.items()):
     app[_name].sort_key = _position
 
 
+app.meta.suppress_keyboard_interrupt = False  # it is answered in __main__
+
+
 # Every verb has the options itself, so they are not shown twice.
 @app.meta.default
 def _launch(

@@ -73,8 +73,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
     for position, name in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in filled)
         widest = max(len(cell(row[position])) for row in filled)
-        least = min(widest, _UNBROKEN) if position == 0 else None
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold", min_width=least)
+        unbroken = position == 0 and widest <= _UNBROKEN
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=unbroken)
     for row in filled:
         cells = [cell(value) for value in row]
         shown.add_row(*(Text(content, style=_STYLES.get(content, "")) for content in cells))

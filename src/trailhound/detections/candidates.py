@@ -30,6 +30,8 @@ GROUPED = (
     "actor.user.type",
     "actor.invoked_by",
 )
+# Never NULL: only plain equality lets the engine skip what cannot match before it reads the other columns.
+_ALWAYS = "api.operation"
 # What every finding shows.
 SHOWN = (
     "time",
@@ -42,9 +44,10 @@ SHOWN = (
     "resources",
 )
 # Most of the bytes of an event.
-_HEAVY = ("raw_data", "api.request.data", "api.response.data")
+_HEAVY = "raw_data"
 GROUPS, CANDIDATES, HITS = "detect_groups", "detect_candidates", "detect_hits"
 
+_COPIED = "detect_copied"
 _BATCH = 64  # rules in one statement
 _LARGE = 20_000  # events of a rule's groups beyond which, if they are also a good part of all, its condition decides
 
@@ -103,7 +106,8 @@ def _of_event(predicate: Predicate) -> Predicate:
 
 
 def drop(engine: DuckDB) -> None:
-    for table in (GROUPS, CANDIDATES, HITS):
+    engine.execute(f"DROP VIEW IF EXISTS {CANDIDATES}")
+    for table in (GROUPS, _COPIED, HITS):
         engine.execute(f"DROP TABLE IF EXISTS {table}")
 
 
@@ -141,37 +145,31 @@ def _copy(
     limit = max(_LARGE, sum(sizes.values()) // 50)
     wide = {uid for uid, groups in wanted.items() if sum(sizes[group] for group in groups) > limit}
     whole = {group for uid, groups in wanted.items() if uid not in wide for group in groups}
-    conditions = [condition_sql(_of_event(queries[uid].predicate)) for uid in sorted(wide)]
-    condition = f"{within} AND (picked.whole OR {' OR '.join(conditions) or 'FALSE'})"
-
-    needs: dict[int, set[str]] = {}
-    for uid, groups in wanted.items():
-        for group in groups:
-            needs.setdefault(group, set()).update(columns(queries[uid].predicate) & set(_HEAVY))
-    alike: dict[frozenset[str], set[int]] = {frozenset(): set()}
-    for group, heavy in needs.items():
-        alike.setdefault(frozenset(heavy), set()).add(group)
-    read = [path for query in queries.values() for path in sorted(columns(query.predicate))]
-    paths = [path for path in dict.fromkeys((*SHOWN, *more, *read)) if path not in ROW_FIELDS]
-    absent = set(_HEAVY) - set(more)
-    selects = (_select(paths, absent - heavy, whole, groups, condition) for heavy, groups in alike.items())
-    engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE {CANDIDATES} AS "
-        f"SELECT row_number() OVER () AS row, * FROM ({' UNION ALL '.join(selects)})"
-    )
+    read = {uid: columns(query.predicate) for uid, query in queries.items()}
+    paths = sorted({*SHOWN, *more}.union(*read.values()) - set(ROW_FIELDS))
+    asked = {group for groups in wanted.values() for group in groups}
+    heavy = {group for uid, groups in wanted.items() if _HEAVY in read[uid] for group in groups}
+    if _HEAVY in more:
+        heavy = asked
+    selects = []
+    for groups, without in ((asked - heavy, _HEAVY), (heavy, "")):
+        conditions = [condition_sql(_of_event(queries[uid].predicate)) for uid in sorted(wide) if groups & set(wanted[uid])]
+        met = f"{within} AND (picked.whole OR {' OR '.join(conditions) or 'FALSE'})"
+        selects.append(f"{_select(paths, whole, groups, without)} WHERE {met}")
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE {_COPIED} AS {' UNION ALL '.join(selects)}")
+    # Numbering them by a window would leave the copying to one thread.
+    engine.execute(f"CREATE OR REPLACE TEMP VIEW {CANDIDATES} AS SELECT rowid AS row, * FROM {_COPIED}")
 
 
-def _select(paths: Iterable[str], absent: set[str], whole: set[int], groups: set[int], condition: str) -> str:
-    """Events of some groups; columns that no rule reads of them stay unread."""
-    copied = (
-        f"{'CAST(NULL AS VARCHAR)' if path in absent else column(path)} AS {identifier(path)}" for path in paths
-    )
-    joined = " AND ".join(f"{column(path)} IS NOT DISTINCT FROM picked.k{n}" for n, path in enumerate(GROUPED))
+def _select(paths: Iterable[str], whole: set[int], groups: set[int], without: str) -> str:
+    """Events of some groups, `without` a column that no rule reads of them."""
+    copied = ", ".join(f"{column(path) if path != without else 'NULL'} AS {identifier(path)}" for path in paths)
+    same = (f"{column(path)} IS NOT DISTINCT FROM picked.k{n}" for n, path in enumerate(GROUPED) if path != _ALWAYS)
     keys = ", ".join(f"{identifier(path)} AS k{n}" for n, path in enumerate(GROUPED))
     return (
-        f"SELECT picked.grouped, {', '.join(copied)} FROM events JOIN "
+        f"SELECT picked.grouped, {copied} FROM events JOIN "
         f"(SELECT grouped, {keys}, {_among('grouped', whole)} AS whole FROM {GROUPS} WHERE {_among('grouped', groups)}) "
-        f"AS picked ON {joined} WHERE {condition}"
+        f"AS picked ON {column(_ALWAYS)} = picked.k{GROUPED.index(_ALWAYS)} AND {' AND '.join(same)}"
     )
 
 
@@ -181,6 +179,11 @@ def _match(engine: DuckDB, queries: Mapping[int, Query], wanted: Mapping[int, Se
     for some in _batches([uid for uid in queries if wanted[uid]]):
         statements = (_hits(uid, queries[uid], wanted[uid]) for uid in some)
         engine.execute(f"INSERT INTO {HITS} {' UNION ALL '.join(statements)}")
+
+
+def matched(engine: DuckDB) -> set[int]:
+    """Rules with a hit."""
+    return {row["rule"] for row in engine.query(f"SELECT DISTINCT rule FROM {HITS}")}
 
 
 def _hits(uid: int, query: Query, groups: Sequence[int]) -> str:

@@ -85,6 +85,7 @@ def _run(engine: DuckDB, rules: Numbered, filled: Filled, since: int | None, unt
 def _correlate(engine: DuckDB, rules: Numbered, reasons: dict[int, str]) -> None:
     """Correlations stand in the order in which they stand on each other."""
     positions = {rule.uid: number for number, rule in rules.items()}
+    matched = candidates.matched(engine)
     stood_on = {base.rule_uid for rule in rules.values() if isinstance(rule.logic, Correlation) for base in rule.logic.bases}
     for number, rule in rules.items():
         if not isinstance(rule.logic, Correlation):
@@ -94,7 +95,11 @@ def _correlate(engine: DuckDB, rules: Numbered, reasons: dict[int, str]) -> None
         if absent:
             reasons[number] = f"it stands on {rules[absent[0]].title!r}, which did not run: {reasons[absent[0]]}"
             continue
-        windows.correlate(engine, number, rule.logic, positions, feeds=rule.uid in stood_on)
+        if not matched.intersection(bases):
+            continue  # planning so many windows takes longer than looking
+        feeds = rule.uid in stood_on
+        windows.correlate(engine, number, rule.logic, positions, feeds=feeds)
+        matched |= {number} if feeds else set()
         for base in bases:
             if isinstance(rules[base].logic, Correlation):
                 windows.take_in(engine, number, base)

@@ -24,7 +24,9 @@ class DuckDB:
 
     name = "duckdb"
 
-    def __init__(self, *, threads: int | None = None, memory_limit: str = "1GB", temp_directory: Path | None = None) -> None:
+    def __init__(
+        self, *, threads: int | None = None, memory_limit: str = "1GB", temp_directory: Path | None = None
+    ) -> None:
         # Auto-install is on by default and tries the network even on a cast to INET.
         config: dict[str, Any] = {
             "autoinstall_known_extensions": "false",
@@ -101,5 +103,5 @@ def _explained(sql: str) -> Iterator[None]:
             str(error).split("\n\n")[0],
             where=sql if len(sql) < 500 else sql[:500] + " ...",
             causes=("a column or function that does not exist", "a value of another type"),
-            next_step="`trailhound sql \"DESCRIBE events\"` lists the columns",
+            next_step='`trailhound sql "DESCRIBE events"` lists the columns',
         ) from error

@@ -53,7 +53,7 @@ class Writer:
             self._index.refresh()
             verdicts = self._index.judge(columns)
             self._write_events(columns, table, order, verdicts)
-            self._write_rejects(rejects, batch.continued)
+            self._write_rejects(rejects, batch)
             _account(batch.sources, columns, verdicts, rejects, report)
             self._count_known(batch.known, report)
             self._write_ledger(batch.finished)
@@ -73,12 +73,12 @@ class Writer:
         for day, uids in sorted(verdicts.stored_conflicts.items()):
             self._lake.flag(day, sorted(uids), CONFLICT)
 
-    def _write_rejects(self, rejects: Sequence[Reject], continued: set[str]) -> None:
-        """An object read again replaces what was said of it before; one read on adds to it."""
-        later = [reject for reject in rejects if reject.source_uid in continued]
-        first = [reject for reject in rejects if reject.source_uid not in continued]
-        if first:
-            self._lake.upsert("rejects", _rejects_table(first), "source_uid")
+    def _write_rejects(self, rejects: Sequence[Reject], batch: Batch) -> None:
+        """What is said of an object that is read again replaces what was said before; what is read on adds to it."""
+        begun = batch.sources.keys() - batch.continued
+        first = [reject for reject in rejects if reject.source_uid in begun]
+        later = [reject for reject in rejects if reject.source_uid not in begun]
+        self._lake.upsert("rejects", _rejects_table(first), "source_uid", replaced=begun)
         if later:
             self._lake.append("rejects", _rejects_table(later))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -31,25 +31,36 @@ class Evidence:
         # A day more on either side than any question looks: what is asked decides, not what is at hand.
         self.coverage: Coverage = coverage(engine, scope.account, since, scope.to + LOOK_AHEAD)
         self.parameters: dict[str, Any] = {
-            "event_uids": list(scope.event_uids), "at": scope.at, "to": scope.to, "since": since,
-            "until": scope.to + LOOK_AHEAD, "log_begins": self.coverage.first_time or scope.at,
-            "first_day": day(scope.at), "last_day": day(scope.to),
-            "day_before": day(scope.at - DAY), "day_after": day(scope.to + DAY),
-            "principal": scope.principal, "account": scope.account, "operations": list(scope.operations),
-            "ips": list(scope.of("ip_address")), "resources": list(scope.resources),
+            "event_uids": list(scope.event_uids),
+            "at": scope.at,
+            "to": scope.to,
+            "since": since,
+            "until": scope.to + LOOK_AHEAD,
+            "log_begins": self.coverage.first_time or scope.at,
+            "first_day": day(scope.at),
+            "last_day": day(scope.to),
+            "day_before": day(scope.at - DAY),
+            "day_after": day(scope.to + DAY),
+            "principal": scope.principal,
+            "account": scope.account,
+            "operations": list(scope.operations),
+            "ips": list(scope.of("ip_address")),
+            "resources": list(scope.resources),
             "expected_countries": list(settings.expected.countries),
         }
         self._mount_known(findings)
 
     @cached_property
     def busy_hours(self) -> set[int]:
-        """Hours (epoch hours) of the two weeks before the finding, and until its end, that hold events of the account."""
+        """Epoch hours of the two weeks before the finding, and until its end, that hold events of the account."""
         first = self.scope.at - 15 * DAY
         sql = (
             "SELECT DISTINCT (time - time % 3600000) AS hour FROM events WHERE cloud.account.uid = $account "
             "AND event_day BETWEEN $first AND $last"
         )
-        found = self._engine.query(sql, {"account": self.scope.account, "first": day(first), "last": day(self.scope.to)})
+        found = self._engine.query(
+            sql, {"account": self.scope.account, "first": day(first), "last": day(self.scope.to)}
+        )
         return {row["hour"] // HOUR for row in found}
 
     def row(self, question: questions.Question, values: Sequence[str]) -> dict[str, Any]:
@@ -95,15 +106,41 @@ class Evidence:
         """What the settings and the earlier findings say, as tables."""
         mine = set(self.scope.event_uids)
         others = [f for f in findings if not mine.issuperset(f.event_uids) and not mine.issubset(f.event_uids)]
-        _values(self._engine, "other_findings", others, {
-            "uid": "VARCHAR", "title": "VARCHAR", "principal_uid": "VARCHAR", "first_seen_time": "BIGINT", "event_uids": "VARCHAR[]",
-        })
-        _values(self._engine, "lookups", self.settings.lookups, {
-            "value": "VARCHAR", "provider": "VARCHAR", "verdict": "VARCHAR", "asked": "VARCHAR",
-        })
-        _values(self._engine, "changes", [_Dated.of(change) for change in self.settings.changes], {
-            "reason": "VARCHAR", "principal": "VARCHAR", "operations": "VARCHAR[]", "since": "BIGINT", "until": "BIGINT",
-        })
+        _values(
+            self._engine,
+            "other_findings",
+            others,
+            {
+                "uid": "VARCHAR",
+                "title": "VARCHAR",
+                "principal_uid": "VARCHAR",
+                "first_seen_time": "BIGINT",
+                "event_uids": "VARCHAR[]",
+            },
+        )
+        _values(
+            self._engine,
+            "lookups",
+            self.settings.lookups,
+            {
+                "value": "VARCHAR",
+                "provider": "VARCHAR",
+                "verdict": "VARCHAR",
+                "asked": "VARCHAR",
+            },
+        )
+        _values(
+            self._engine,
+            "changes",
+            [_Dated.of(change) for change in self.settings.changes],
+            {
+                "reason": "VARCHAR",
+                "principal": "VARCHAR",
+                "operations": "VARCHAR[]",
+                "since": "BIGINT",
+                "until": "BIGINT",
+            },
+        )
 
 
 class _Dated(msgspec.Struct, frozen=True):

@@ -13,7 +13,9 @@ from trailhound.model import Answer, Finding, Paragraph, Sentence, Subject
 PARAGRAPHS = ("what happened", "who", "from where", "what was hit", "before and after")
 
 
-def tell(subject: Subject, finding: Finding | None, answers: Sequence[Answer], evidence: Evidence) -> tuple[Paragraph, ...]:
+def tell(
+    subject: Subject, finding: Finding | None, answers: Sequence[Answer], evidence: Evidence
+) -> tuple[Paragraph, ...]:
     places = {q.id: q.narrative for q in questions() if q.narrative}
     told: dict[str, list[tuple[int, Sentence]]] = {name: [] for name in PARAGRAPHS}
     told["what happened"] = [(i, s) for i, s in enumerate(_opening(subject, finding, evidence))]
@@ -35,11 +37,13 @@ def _opening(subject: Subject, finding: Finding | None, evidence: Evidence) -> l
     if finding is None:
         text = (
             f"Between {sentences.when(scope.at)} and {sentences.when(scope.to)}, CloudTrail recorded "
-            f"{sentences.count(len(scope.event_uids), 'event')} of {subject.title}, most of them by {sentences.name(scope.principal)} in the AWS account {scope.account}."
+            f"{sentences.count(len(scope.event_uids), 'event')} of {subject.title}, most of them by "
+            f"{sentences.name(scope.principal)} in the AWS account {scope.account}."
         )
         return [Sentence(text=text, evidence=cited, answers=())]
     span = "" if scope.at == scope.to else f" (the first at {sentences.clock(scope.at)})"
-    text = f"On {sentences.when(scope.to)}{span}, CloudTrail logs of the AWS account {scope.account} alerted: {finding.title.rstrip('.')}."
+    where = f"CloudTrail logs of the AWS account {scope.account}"
+    text = f"On {sentences.when(scope.to)}{span}, {where} alerted: {finding.title.rstrip('.')}."
     opening = [Sentence(text=text, evidence=cited, answers=())]
     if finding.desc:
         opening.append(Sentence(text=" ".join(finding.desc.split()), evidence=cited[:1], answers=()))

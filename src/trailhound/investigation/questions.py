@@ -16,7 +16,7 @@ class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     pass
 
 
-class Needs(_Spec):
+class Needs(_Spec, frozen=True, kw_only=True):
     """The evidence an answer stands on. What is not met makes the answer *unknown* and is named as its gap."""
 
     history: str = ""  # "7d": the account's log reaches back that far before the finding, without an empty day
@@ -28,7 +28,7 @@ class Needs(_Spec):
     country: bool = False  # the country of the address is known
 
 
-class Applies(_Spec):
+class Applies(_Spec, frozen=True, kw_only=True):
     """When a question makes sense; empty means always."""
 
     operations: tuple[str, ...] = ()  # one of the finding's operations begins with one of these
@@ -36,7 +36,7 @@ class Applies(_Spec):
     resource_types: tuple[str, ...] = ()
 
 
-class Place(_Spec):
+class Place(_Spec, frozen=True, kw_only=True):
     """Where the sentence stands in the narrative, and for which verdicts it is told."""
 
     paragraph: str
@@ -44,7 +44,7 @@ class Place(_Spec):
     tell: tuple[str, ...] = ("yes", "no")
 
 
-class Pivot(_Spec):
+class Pivot(_Spec, frozen=True, kw_only=True):
     """New artifacts the answer reveals: the fact that lists them, and their kind."""
 
     kind: str
@@ -52,7 +52,7 @@ class Pivot(_Spec):
     when: tuple[str, ...] = ("yes",)
 
 
-class Question(_Spec):
+class Question(_Spec, frozen=True, kw_only=True):
     """One question of the catalogue.
 
     `sql` gives one row: `answer` (TRUE, FALSE, or NULL with `because`), `evidence` (event uids),
@@ -79,20 +79,20 @@ class Question(_Spec):
     narrative: Place | None = None
 
 
-class _File(_Spec):
+class _File(_Spec, frozen=True, kw_only=True):
     kind: str
     about: str
     questions: tuple[Question, ...]
 
 
-class Tables(_Spec):
+class Tables(_Spec, frozen=True, kw_only=True):
     """packs/evidence.yml: the slices of `events` that questions read."""
 
     columns: str
     tables: dict[str, Table]
 
 
-class Table(_Spec):
+class Table(_Spec, frozen=True, kw_only=True):
     holds: str
     from_: str = msgspec.field(name="from")
     extra: str = ""
@@ -120,7 +120,7 @@ def question(name: str) -> Question:
     for each in questions():
         if name in (each.id, each.catalogue):
             return each
-    close = [q.id for q in questions() if q.id.split(".")[0] == name.split(".")[0]]
+    close = [q.id for q in questions() if q.id.split(".")[0] == name.split(".", maxsplit=1)[0]]
     raise RequestError(
         f"there is no question {name!r}",
         causes=(f"of this kind there are {', '.join(close)}",) if close else (),

@@ -65,10 +65,15 @@ def _facts(given: Mapping[str, Answer], evidence: Evidence) -> dict[str, Any]:
 
     scope = evidence.scope
     return {
-        "principal": scope.principal, "person": evidence.settings.person(scope.principal), "event_uids": scope.event_uids[:5],
-        "services": fact("user.access", "services"), "made": fact("instance.backups", "made"),
-        "last_backup": fact("instance.backups", "last"), "buckets": list(scope.of("bucket")),
-        "outflow": fact("bucket.read", "bytes") or 0, "ways_in": fact("user.persistence", "names"),
+        "principal": scope.principal,
+        "person": evidence.settings.person(scope.principal),
+        "event_uids": scope.event_uids[:5],
+        "services": fact("user.access", "services"),
+        "made": fact("instance.backups", "made"),
+        "last_backup": fact("instance.backups", "last"),
+        "buckets": list(scope.of("bucket")),
+        "outflow": fact("bucket.read", "bytes") or 0,
+        "ways_in": fact("user.persistence", "names"),
     }
 
 

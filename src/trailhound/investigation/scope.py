@@ -114,7 +114,9 @@ def condition(kind: str) -> str:
     }
     known = {*by_column, *resource_kinds().values(), "resource"}
     if kind not in known:
-        raise RequestError(f"there is no kind of observable called {kind!r}", causes=(f"known are {', '.join(sorted(known))}",))
+        raise RequestError(
+            f"there is no kind of observable called {kind!r}", causes=(f"known are {', '.join(sorted(known))}",)
+        )
     return by_column.get(kind, "len(list_filter(resources, lambda r: r.uid = $value OR r.name = $value)) > 0")
 
 
@@ -133,13 +135,18 @@ def _fetch(engine: DuckDB, where: str, params: dict[str, Any], since: int, until
     return engine.query(_FACTS.format(where=f"time BETWEEN $since AND $until AND {where}"), {**params, **window})
 
 
-def _scope(rows: Sequence[dict[str, Any]], *, principal: str = "", account: str = "", wanted: Iterable[str] = ()) -> Scope:
+def _scope(
+    rows: Sequence[dict[str, Any]], *, principal: str = "", account: str = "", wanted: Iterable[str] = ()
+) -> Scope:
     counts: dict[str, Counter[str]] = {}
     for row in rows:
         for kind, value in _named(row, set(wanted)):
             counts.setdefault(kind, Counter())[value] += 1
     # Most frequent first, then by name: never by the order in which rows happen to arrive.
-    values = {k: tuple(v for v, _ in sorted(c.items(), key=lambda i: (-i[1], i[0]))[:MOST_PER_KIND]) for k, c in counts.items()}
+    values = {
+        k: tuple(v for v, _ in sorted(c.items(), key=lambda i: (-i[1], i[0]))[:MOST_PER_KIND])
+        for k, c in counts.items()
+    }
     return Scope(
         event_uids=tuple(row["uid"] for row in rows),
         at=rows[0]["time"],
@@ -156,8 +163,13 @@ def _scope(rows: Sequence[dict[str, Any]], *, principal: str = "", account: str 
 def _named(row: dict[str, Any], wanted: set[str]) -> Iterable[tuple[str, str]]:
     """Each artifact of one event, once."""
     plain = {
-        "user": row["principal_uid"], "operation": row["operation"], "account": row["account"], "region": row["region"],
-        "ip_address": row["ip"], "user_agent": row["agent"], "access_key": row["access_key"],
+        "user": row["principal_uid"],
+        "operation": row["operation"],
+        "account": row["account"],
+        "region": row["region"],
+        "ip_address": row["ip"],
+        "user_agent": row["agent"],
+        "access_key": row["access_key"],
     }
     named = {(kind, value) for kind, value in plain.items() if value}
     for resource in row["resources"] or ():

@@ -11,9 +11,9 @@ import jinja2
 import pytz
 
 _WORDS = (
-    "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty"
-).split()
+    *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
 _SHOWN = 5  # members of a list that a sentence names
 _LONGEST = 160  # characters of one value in a sentence
 
@@ -27,8 +27,19 @@ def render(template: str, facts: Mapping[str, Any]) -> str:
 def _compiled(template: str) -> jinja2.Template:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - plain text
     environment.filters.update(
-        when=when, day=day, clock=clock, oclock=oclock, number=number, count=count, span=span, bytes=size,
-        listing=listing, name=name, names=names, country=country, countries=countries,
+        when=when,
+        day=day,
+        clock=clock,
+        oclock=oclock,
+        number=number,
+        count=count,
+        span=span,
+        bytes=size,
+        listing=listing,
+        name=name,
+        names=names,
+        country=country,
+        countries=countries,
     )
     environment.finalize = _bounded
     return environment.from_string(template)
@@ -78,7 +89,13 @@ def count(n: int, noun: str) -> str:
         head, last, tail = "", "kind", " of call"
     else:
         tail = ""
-    many = last[:-1] + "ies" if last.endswith("y") and last[-2:-1] not in "aeiou" else last + "es" if last.endswith("ss") else last + "s"
+    many = (
+        last[:-1] + "ies"
+        if last.endswith("y") and last[-2:-1] not in "aeiou"
+        else last + "es"
+        if last.endswith("ss")
+        else last + "s"
+    )
     words = "no" if n == 0 else number(n)
     return " ".join(filter(None, (words, head, (last if n == 1 else many) + tail)))
 

@@ -10,18 +10,25 @@ import msgspec
 
 from trailhound.engines.duckdb import DuckDB
 from trailhound.investigation import answers as asking
-from trailhound.investigation import narrative, recommendations, scope as scoping, sentences, timeline, verdict
+from trailhound.investigation import narrative, recommendations, sentences, timeline, verdict
+from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Question, questions
 from trailhound.model import Answer, Artifact, Finding, Investigation, Observable, Step, Subject, Unknown
 from trailhound.settings import Settings
 
 STEPS = (
-    "event identification", "initial artifact gathering", "artifact analysis", "additional artifact analysis",
+    "event identification",
+    "initial artifact gathering",
+    "artifact analysis",
+    "additional artifact analysis",
     "narrative and recommendation",
 )
 MOST_PIVOTS = 6  # new artifacts that are followed; the others are named, not followed
-_FOLLOWED = {"user": ("user.kind", "user.privileges_changed", "user.persistence", "user.dormant"), "ip_address": ("ip_address.who_else", "ip_address.seen_before")}
+_FOLLOWED = {
+    "user": ("user.kind", "user.privileges_changed", "user.persistence", "user.dormant"),
+    "ip_address": ("ip_address.who_else", "ip_address.seen_before"),
+}
 
 Progress = Callable[[int, int], None]
 
@@ -37,7 +44,12 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def investigate(
-    inputs: Inputs, scope: scoping.Scope, *, finding: Finding | None, observable: Observable | None, progress: Progress | None = None
+    inputs: Inputs,
+    scope: scoping.Scope,
+    *,
+    finding: Finding | None,
+    observable: Observable | None,
+    progress: Progress | None = None,
 ) -> Investigation:
     """Run all five steps over one scope. Same lake, settings and versions: same bytes."""
     evidence = Evidence(inputs.engine, scope, inputs.settings, inputs.findings)
@@ -90,15 +102,20 @@ def _pivot(third: Sequence[Answer], evidence: Evidence, inputs: Inputs) -> tuple
     for answer in third:
         for pivot in by_id[answer.question].pivots:
             if answer.verdict in pivot.when:
-                fresh.update(dict.fromkeys(Observable(kind=pivot.kind, value=v) for v in answer.facts.get(pivot.fact) or () if v))
+                fresh.update(
+                    dict.fromkeys(Observable(kind=pivot.kind, value=v) for v in answer.facts.get(pivot.fact) or () if v)
+                )
     known = {(kind, value) for kind, values in evidence.scope.values.items() for value in values}
-    followed = [o for o in fresh if (o.kind, o.value) not in known and not o.value.endswith(".amazonaws.com") and o.kind in _FOLLOWED]
+    followed = [
+        o
+        for o in fresh
+        if (o.kind, o.value) not in known and not o.value.endswith(".amazonaws.com") and o.kind in _FOLLOWED
+    ]
     found = []
     for new in followed[:MOST_PIVOTS]:
         around = _around(evidence.scope, new)
         aside = Evidence(inputs.engine, around, inputs.settings, inputs.findings)
-        for name in _FOLLOWED[new.kind]:
-            found.append(asking.ask(by_id[name], aside, step=4, uid=f"{name}/{new.value}"))
+        found += [asking.ask(by_id[name], aside, step=4, uid=f"{name}/{new.value}") for name in _FOLLOWED[new.kind]]
     return tuple(found)
 
 
@@ -110,7 +127,10 @@ def _around(scope: scoping.Scope, new: Observable) -> scoping.Scope:
 
 def _artifacts(evidence: Evidence) -> tuple[Artifact, ...]:
     countries = {row["value"]: row for row in evidence.query("SELECT * FROM context WHERE list_contains($ips, value)")}
-    seen = {row["ip"]: row for row in evidence.query("SELECT ip, min(time) AS first, max(time) AS last FROM place GROUP BY ip")}
+    seen = {
+        row["ip"]: row
+        for row in evidence.query("SELECT ip, min(time) AS first, max(time) AS last FROM place GROUP BY ip")
+    }
     scope, found = evidence.scope, []
     for kind, values in sorted(scope.values.items()):
         for value in values:
@@ -121,8 +141,12 @@ def _artifacts(evidence: Evidence) -> tuple[Artifact, ...]:
             times = seen.get(value, {}) if kind == "ip_address" else {}
             found.append(
                 Artifact(
-                    kind=kind, value=value, first_seen=times.get("first", scope.at), last_seen=times.get("last", scope.to),
-                    events=scope.counts[kind][value], context=context,
+                    kind=kind,
+                    value=value,
+                    first_seen=times.get("first", scope.at),
+                    last_seen=times.get("last", scope.to),
+                    events=scope.counts[kind][value],
+                    context=context,
                 )
             )
     return tuple(found)
@@ -131,13 +155,18 @@ def _artifacts(evidence: Evidence) -> tuple[Artifact, ...]:
 def _steps(third: Sequence[Answer], fourth: Sequence[Answer]) -> tuple[Step, ...]:
     asked = {3: third, 4: fourth}
     return tuple(
-        Step(name=name, questions=tuple(a.uid for a in asked.get(number, ()))) for number, name in enumerate(STEPS, start=1)
+        Step(name=name, questions=tuple(a.uid for a in asked.get(number, ())))
+        for number, name in enumerate(STEPS, start=1)
     )
 
 
 def _unknowns(given: Sequence[Answer]) -> tuple[Unknown, ...]:
     return tuple(
-        Unknown(question=a.uid, because="; ".join(g.because for g in a.gaps), how_to_get="; ".join(dict.fromkeys(g.how_to_get for g in a.gaps)))
+        Unknown(
+            question=a.uid,
+            because="; ".join(g.because for g in a.gaps),
+            how_to_get="; ".join(dict.fromkeys(g.how_to_get for g in a.gaps)),
+        )
         for a in given
         if a.verdict == "unknown"
     )

@@ -43,24 +43,28 @@ FROM actor GROUP BY ALL
 def moments(evidence: Evidence) -> tuple[Moment, ...]:
     """At most 200 lines, in order of time; the alert's own events come first when room is short."""
     scope = evidence.scope
-    found = [_act(row, scope.at, scope.to) for row in evidence.query(_ACTS.format(most=MOST_MOMENTS))]
+    found = [_act(row, scope.at) for row in evidence.query(_ACTS.format(most=MOST_MOMENTS))]
     for row in evidence.query(_READS):
-        text = f"{sentences.count(row['calls'], 'read-only call')} until {sentences.clock(row['last'])} ({sentences.listing(row['operations'])})"
+        calls, last = sentences.count(row["calls"], "read-only call"), sentences.clock(row["last"])
+        text = f"{calls} until {last} ({sentences.listing(row['operations'])})"
         found.append(Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase="before"))
     for row in evidence.query(_BIRTHS):
-        text = f"{row['operation']} by {sentences.name(row['principal_uid'])}: {sentences.count(row['things'], 'of these')}"
-        text = text.replace("of theses", "of these")
+        text = (
+            f"{row['operation']} by {sentences.name(row['principal_uid'])} ({sentences.number(row['things'])} of these)"
+        )
         found.append(Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase="before"))
     return tuple(sorted(found, key=lambda m: (m.time, m.event_uid)))
 
 
-def _act(row: dict[str, Any], at: int, to: int) -> Moment:
+def _act(row: dict[str, Any], at: int) -> Moment:
     origin = f" from {row['origin']}" if row["origin"] else ""
     if row["operation"] == "ConsoleLogin":
         text, phase = ("sign-in" if row["status_id"] == 1 else "failed sign-in") + origin, "sign-in"
     else:
         on = f" on {sentences.listing(row['named'])}" if row["named"] else ""
-        failed = f" failed: {sentences.short(row['status_detail'] or 'no reason given')}" if row["status_id"] == 2 else ""
+        failed = (
+            f" failed: {sentences.short(row['status_detail'] or 'no reason given')}" if row["status_id"] == 2 else ""
+        )
         text, phase = f"{row['operation']}{on}{origin}{failed}", "before" if row["time"] < at else "after"
     phase = "alert" if row["alert"] else phase
     return Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase=phase)
@@ -73,7 +77,13 @@ def charts(evidence: Evidence) -> tuple[Chart, ...]:
         past[row["weekday"]][row["hour"]] += row["past"]
         alert[row["weekday"]][row["hour"]] += row["alert"]
     return (
-        Chart(name="hours", rows=_DAYS, columns=tuple(f"{h:02d}" for h in range(24)), values=_frozen(past), marks=_frozen(alert)),
+        Chart(
+            name="hours",
+            rows=_DAYS,
+            columns=tuple(f"{h:02d}" for h in range(24)),
+            values=_frozen(past),
+            marks=_frozen(alert),
+        ),
     )
 
 

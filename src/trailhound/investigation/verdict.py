@@ -39,7 +39,9 @@ def conclude(answers: Sequence[Answer]) -> Conclusion:
     explanations.sort(key=lambda e: -e.score)
     unknown = sum(a.verdict == "unknown" for a in asked) / max(len(asked), 1)
     return Conclusion(
-        disposition=_disposition(explanations, _established(asked)), confidence=_confidence(explanations, unknown), explanations=tuple(explanations)
+        disposition=_disposition(explanations, _established(asked)),
+        confidence=_confidence(explanations, unknown),
+        explanations=tuple(explanations),
     )
 
 

@@ -9,11 +9,12 @@ files which no longer count are deleted only while nobody reads.
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import unquote
 
 import arro3.core as ac
 import msgspec
@@ -85,13 +86,12 @@ class Lake:
     @classmethod
     def create(cls, root: Path) -> Lake:
         """The lake in `root`, made if it is not there."""
-        marker = root / MARKER
-        if not marker.exists():
-            try:
+        try:
+            if not (root / MARKER).exists():
                 root.mkdir(parents=True, exist_ok=True)
-                marker.write_bytes(msgspec.json.encode(_Marker(FORMAT)))
-            except OSError as error:
-                raise _unwritable(root, error) from error
+                (root / MARKER).write_bytes(msgspec.json.encode(_Marker(FORMAT)))
+        except OSError as error:
+            raise _unwritable(root, error) from error
         return cls(root)
 
     @contextmanager
@@ -113,16 +113,19 @@ class Lake:
         with self.lock():
             self._write(table, data, mode="append")
 
-    def upsert(self, table: str, data: ac.Table, key: str) -> None:
-        """Add rows in one commit; rows that have one of their `key` values are replaced by them."""
-        keys = sorted(set(data[key].to_pylist()))
+    def upsert(self, table: str, data: ac.Table, key: str, replaced: Iterable[str] = ()) -> None:
+        """Add rows in one commit; rows with one of their `key` values, or one of `replaced`, make way for them."""
+        keys = sorted({*data[key].to_pylist(), *replaced})
         if not keys:
             return
-        listed = ", ".join(map(dialect.literal, keys))
         with self.lock():
-            if self.query(table, f"SELECT 1 FROM {table} WHERE {dialect.identifier(key)} IN ({listed}) LIMIT 1"):
-                self._write(table, data, mode="overwrite", predicate=f"{key} IN ({listed})")
-            else:
+            name = dialect.identifier(key)
+            known = self.query(table, f"SELECT DISTINCT {name} AS key FROM {table} WHERE {name} IN ({_listed(keys)})")
+            if known:
+                # New rows must fit the predicate of what they replace, so it speaks of their keys, too.
+                wanted = {*data[key].to_pylist(), *(row["key"] for row in known)}
+                self._write(table, data, mode="overwrite", predicate=f"{key} IN ({_listed(sorted(wanted))})")
+            elif data.num_rows:
                 self._write(table, data, mode="append")
 
     def mount(self, engine: DuckDB) -> Snapshot:
@@ -140,8 +143,7 @@ class Lake:
 
     def _mount(self, engine: DuckDB, name: str) -> int:
         layout, delta = TABLES[name], self._delta(name)
-        files = delta.file_uris() if delta else []
-        engine.mount(name, files, ddl=arrow.ddl(layout.columns), partition=layout.partition)
+        engine.mount(name, self._paths(delta), ddl=arrow.ddl(layout.columns), partition=layout.partition)
         return delta.version() if delta else -1
 
     def query(self, table: str, sql: str) -> Rows:
@@ -157,8 +159,7 @@ class Lake:
 
     def files(self, table: str) -> list[str]:
         """Paths of the Parquet files that make up the table now."""
-        delta = self._delta(table)
-        return delta.file_uris() if delta else []
+        return self._paths(self._delta(table))
 
     def sizes(self) -> dict[str, TableSize]:
         sizes = {}
@@ -185,9 +186,8 @@ class Lake:
 
     def flag(self, day: str, event_uids: Sequence[str], flag: str) -> None:
         """Add a flag to events of one day, in one commit."""
-        listed = ", ".join(map(dialect.literal, event_uids))
         marked = (
-            f"CASE WHEN metadata.uid IN ({listed}) AND NOT list_contains(flags, {dialect.literal(flag)})"
+            f"CASE WHEN metadata.uid IN ({_listed(event_uids)}) AND NOT list_contains(flags, {dialect.literal(flag)})"
             f" THEN list_append(flags, {dialect.literal(flag)}) ELSE flags END AS flags"
         )
         with self.lock():
@@ -255,6 +255,13 @@ class Lake:
             ) from error
         return self._tables[name]
 
+    def _paths(self, delta: DeltaTable | None) -> list[str]:
+        if delta is None:
+            return []
+        # The URI of the folder is percent-encoded; what is below it is not.
+        folder = delta.table_uri.removeprefix("file://")
+        return [unquote(folder) + uri[len(folder) :] for uri in delta.file_uris()]
+
     def _data_files(self, name: str) -> list[_DataFile]:
         delta = self._delta(name)
         if delta is None:
@@ -270,6 +277,10 @@ class Lake:
             return open(self.root / name, "ab")
         except OSError as error:
             raise _unwritable(self.root, error) from error
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(map(dialect.literal, values))
 
 
 def _scattered(files: Sequence[_DataFile]) -> bool:

@@ -27,6 +27,7 @@ from trailhound.ocsf.record import decode_leniently
 from trailhound.ocsf.times import epoch_ms
 from trailhound.vocab.aws import MASKS, is_mask, principal_arn
 
+_LONGEST = 4096  # bytes of an identity worth remembering; AWS writes about 600
 UNKNOWN = ("unknown_principal",)
 _ANONYMOUS = frozenset({"anonymous", "anonymous_principal"})
 _UNIQUE_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}")  # AIDA..., AROA...: never given out twice
@@ -104,9 +105,13 @@ class _Identity(Struct, rename="camel"):
     on_behalf_of: _OnBehalfOf = field(default_factory=_OnBehalfOf)
 
 
-@lru_cache(8192)
 def actor(user_identity: bytes, partition: str) -> Actor:
-    """Identities repeat byte for byte within a session: reading one costs more than all else of a record."""
+    """`user_identity`: the JSON text; `partition`: of the event's Region, for where no ARN says it."""
+    # Identities repeat byte for byte within a session, and reading one costs more than all else of a record.
+    return _remembered(user_identity, partition) if len(user_identity) <= _LONGEST else _read(user_identity, partition)
+
+
+def _read(user_identity: bytes, partition: str) -> Actor:
     who = decode_leniently(Raw(user_identity), _Identity)
     session = who.session_context
     principal, known = _principal(who, partition)
@@ -127,6 +132,9 @@ def actor(user_identity: bytes, partition: str) -> Actor:
         owner_account=account or session.session_issuer.account_id or None,
         flags=() if known else UNKNOWN,
     )
+
+
+_remembered = lru_cache(8192)(_read)
 
 
 def _principal(who: _Identity, partition: str) -> tuple[str, bool]:  # noqa: PLR0911 - one answer per kind

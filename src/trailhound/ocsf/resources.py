@@ -57,7 +57,7 @@ class _Form(NamedTuple):
 class _Plan(NamedTuple):
     """Where to look in one JSON object. Values are (type, only if nothing of that type has been named)."""
 
-    members: dict[str, _Meaning]  # members of the object itself
+    members: dict[str, _Meaning]  # members of the object itself, those of `anywhere` among them
     anywhere: dict[str, _Meaning]  # at any depth
     joined: list[tuple[str, str, _Meaning]]  # two members whose values are joined by "/"
     paths: list[tuple[tuple[str, ...], _Meaning]]
@@ -99,7 +99,9 @@ def plan(event_source: str | None, operation: str) -> Plan | None:
             implied.append((part, meaning))
         elif rest.startswith("."):
             key = rest[1:]
-            into.anywhere.update({key: meaning, key[0].upper() + key[1:]: meaning})
+            both = {key: meaning, key[0].upper() + key[1:]: meaning}
+            into.anywhere.update(both)
+            into.members.update(both)
         elif "/" in rest:
             first, second = rest.split("/")
             into.joined.append((first, second, meaning))
@@ -167,13 +169,13 @@ def _identified(named: list[_Named], account: str, partition: str) -> tuple[Reso
             found.setdefault((resource[2], resource[0]), resource)
             if resource[0][:4] == "arn:":
                 by_arn.append((resource[2], resource[1]))
-    if late:
-        types = {kind for kind, _ in found}
-        late = [identify(value, kind, account, partition, None) for value, kind in late if kind not in types]
-        found.update({(resource[2], resource[0]): resource for resource in late if resource is not None})
     for known in by_arn:
         found.pop(known, None)  # the bare name of what the same event has by ARN
-    return tuple(found.values())
+    if not late:
+        return tuple(found.values())
+    types = {kind for kind, _ in found}
+    still = [(value, (kind, False), None) for value, kind in late if kind not in types]
+    return (*found.values(), *_identified(still, account, partition))
 
 
 def _read_listed(listed: Raw) -> list[_Named]:
@@ -206,7 +208,7 @@ def _read_listed_leniently(text: bytes) -> list[_Listed]:
 def _look(where: _Plan, inside: dict[str, Any], named: list[_Named]) -> None:
     members, anywhere = where.members, where.anywhere
     for key, value in inside.items():
-        meaning = members.get(key) or anywhere.get(key)
+        meaning = members.get(key)
         if meaning is None:
             if anywhere and isinstance(value, _NESTED):
                 _search(value, anywhere, _MAX_DEPTH, named)

@@ -53,7 +53,7 @@ def code(text: str) -> str:
 
 def block(text: str, language: str = "") -> str:
     """`text` as a fenced block, lines kept."""
-    shown = words.visible(text)
+    shown = words.visible(text, words.QUERY_LIMIT)
     fence = _fence(shown, 3)
     return f"{fence}{language}\n{shown}\n{fence}"
 
@@ -207,7 +207,7 @@ def _answer(said: Said, plan: Outline) -> Iterator[str]:
     points += [f"Covers: {escape(answer.covers)}"] if answer.covers else []
     points += [f"Does not cover: {escape(answer.not_covered)}"] if answer.not_covered else []
     points += [f"Fact: {escape(name)} = {code(value)}" for name, value in words.pairs(answer.facts)]
-    points += [f"Parameter: {escape(name)} = {code(value)}" for name, value in words.pairs(answer.parameters)]
+    points += [f"Parameter: {code(name)} = {code(value)}" for name, value in words.parameters(answer.parameters)]
     points.append(f"Rests on {words.plural(answer.evidence_count, 'event')}; question {code(answer.question)}")
     yield _list(points)
     if answer.query:

@@ -15,6 +15,7 @@ import msgspec
 from trailhound.model import Finding
 
 TEXT_LIMIT = 4_000  # characters of one value; what is cut is counted
+QUERY_LIMIT = 50_000  # a query is ours, and worth nothing if it is cut
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = range(10**12, 10**13)  # epoch milliseconds of the years 2001 to 2286
 _UNITS = (("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
@@ -132,6 +133,11 @@ def compact(value: Any) -> str:
 def pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Name and value of each entry, in words."""
     return tuple((plain(name), compact(value)) for name, value in values.items())
+
+
+def parameters(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Parameters of a query, by the names the query uses: `$to`."""
+    return tuple((f"${name}", compact(value)) for name, value in values.items())
 
 
 def _datetime(time: int) -> datetime | None:
