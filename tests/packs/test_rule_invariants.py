@@ -61,7 +61,9 @@ def _groups_by_principal(path: Path) -> bool:
     return any("principal_uid" in document.get("correlation", {}).get("group-by", ()) for document in DOCUMENTS[path])
 
 
-def _fired(path: Path, change: Callable[[int], dict[str, Any]], folder: Path, engine: DuckDB, least: int = 1) -> list[str]:
+def _fired(
+    path: Path, change: Callable[[int], dict[str, Any]], folder: Path, engine: DuckDB, least: int = 1
+) -> list[str]:
     """Cases of the proof that still fire when every event is changed: `change` gives a patch for its position."""
     proof = catalog.documents(proof_path(path))[0]
     altered = []

@@ -87,6 +87,14 @@ def test_the_leading_explanation_has_the_highest_score_and_none_leads_when_open(
     assert leading(altered(verdict=open_verdict)) is None
 
 
+def test_an_open_question_is_told_in_plain_words() -> None:
+    plan = outline(INVESTIGATION)
+    assert [plan.asked(one.question) for one in INVESTIGATION.unknowns] == [
+        a.asks for a in ANSWERS if a.verdict == "unknown"
+    ]
+    assert plan.asked("never.asked") == "never.asked"
+
+
 def test_an_empty_investigation_has_an_outline() -> None:
     bare = altered(finding=None, answers=(), timeline=(), narrative=(), recommendations=())
     plan = outline(bare)

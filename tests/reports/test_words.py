@@ -92,3 +92,8 @@ def test_a_number_that_may_be_a_time_is_shown_both_ways() -> None:
     assert words.compact(at("2020-11-06 03:02:10")) == "1604631730000 (as a time: Fri 2020-11-06 03:02:10Z)"
     assert words.compact([1, "a"]) == '[1,"a"]'
     assert words.compact(True) == "true"
+
+
+def test_what_has_no_value_is_not_listed_and_parameters_keep_their_names() -> None:
+    assert words.pairs({"ip_address": "1.2.3.4", "last_seen": None}) == (("IP address", "1.2.3.4"),)
+    assert words.parameters({"event_uids": ["a"], "from": None}) == (("$event_uids", '["a"]'), ("$from", "null"))

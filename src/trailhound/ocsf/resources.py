@@ -174,7 +174,7 @@ def _identified(named: list[_Named], account: str, partition: str) -> tuple[Reso
     if not late:
         return tuple(found.values())
     types = {kind for kind, _ in found}
-    still = [(value, (kind, False), None) for value, kind in late if kind not in types]
+    still: list[_Named] = [(value, (kind, False), None) for value, kind in late if kind not in types]
     return (*found.values(), *_identified(still, account, partition))
 
 

@@ -31,7 +31,7 @@ def render(investigation: Investigation) -> str:
         _resources(investigation, plan),
         _questions(plan),
         _explanations(investigation, plan),
-        _unknowns(investigation),
+        _unknowns(investigation, plan),
         _evidence(plan),
         _basis(investigation),
     )
@@ -232,13 +232,13 @@ def _explanations(investigation: Investigation, plan: Outline) -> Iterator[str]:
         yield _list(escape(cause) for cause in causes)
 
 
-def _unknowns(investigation: Investigation) -> Iterator[str]:
+def _unknowns(investigation: Investigation, plan: Outline) -> Iterator[str]:
     yield "## What is not known"
     if not investigation.unknowns:
         yield "Every question had the evidence it needs."
         return
     yield _list(
-        f"**{escape(one.question)}** Because {escape(one.because)}; to get it: {escape(one.how_to_get)}"
+        f"**{escape(plan.asked(one.question))}** Because {escape(one.because)}; to get it: {escape(one.how_to_get)}"
         for one in investigation.unknowns
     )
 

@@ -94,6 +94,10 @@ class Outline(NamedTuple):
         hidden = len(marks) - MARKS_SHOWN
         return (*marks[:MARKS_SHOWN], Mark(f"+{hidden}", None)) if hidden > 0 else marks
 
+    def asked(self, question: str) -> str:
+        """A question's id in plain words, as some answer has them."""
+        return next((said.answer.asks for said in self.answers.values() if said.answer.question == question), question)
+
     def said(self, answers: Iterable[str]) -> tuple[Said, ...]:
         return tuple(self.answers[uid] for uid in answers if uid in self.answers)
 

@@ -33,7 +33,7 @@ def render(investigation: Investigation, console: Console) -> None:
         *_narrative(investigation),
         *_recommendations(investigation),
         *_questions(plan),
-        *_unknowns(investigation),
+        *_unknowns(investigation, plan),
     )
     width = min(WIDTH, console.width)
     for block in blocks:
@@ -121,14 +121,14 @@ def _questions(plan: Outline) -> Iterable[RenderableType]:
     yield from _more(plan.answers_omitted)
 
 
-def _unknowns(investigation: Investigation) -> Iterable[RenderableType]:
+def _unknowns(investigation: Investigation, plan: Outline) -> Iterable[RenderableType]:
     if not investigation.unknowns:
         return
     yield _heading("What is not known")
     for one in investigation.unknowns[:LISTED]:
         yield _item(
             Text("?", "yellow"),
-            _said(one.question),
+            _said(plan.asked(one.question)),
             _said(f"because {one.because}", "dim"),
             _said(f"to get it: {one.how_to_get}", "dim"),
         )

@@ -131,8 +131,8 @@ def compact(value: Any) -> str:
 
 
 def pairs(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Name and value of each entry, in words."""
-    return tuple((plain(name), compact(value)) for name, value in values.items())
+    """Name and value of each entry that has a value, in words."""
+    return tuple((plain(name), compact(value)) for name, value in values.items() if value is not None)
 
 
 def parameters(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,100 @@
+"""A finding as the world knows it: an OCSF Detection Finding (2004)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trailhound import __version__
+from trailhound.model import Finding, Level
+from trailhound.ocsf.schema import OCSF_VERSION
+from trailhound.vocab import attack, ocsf
+
+CLASS_UID = 2004
+_SEVERITY: dict[Level, int] = {"informational": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
+_STATUS = {"new": 1, "suppressed": 3, "closed": 4}
+_CREATE, _RULE = 1, 1
+_IP, _USER_UID, _RESOURCE_UID = 2, 31, 10
+
+
+def document(finding: Finding) -> dict[str, Any]:
+    """JSON of one finding, valid against OCSF 1.8 with the cloud profile; times in epoch milliseconds."""
+    kind, severity, status = ocsf.CLASSES[CLASS_UID], _SEVERITY[finding.level], _STATUS[finding.status]
+    return {
+        "category_uid": kind.category_uid,
+        "category_name": kind.category,
+        "class_uid": CLASS_UID,
+        "class_name": kind.caption,
+        "activity_id": _CREATE,
+        "activity_name": kind.activity[_CREATE],
+        "type_uid": ocsf.type_uid(CLASS_UID, _CREATE),
+        "type_name": kind.type_name(_CREATE),
+        "severity_id": severity,
+        "severity": ocsf.SEVERITY[severity],
+        "status_id": status,
+        "status": kind.status[status],
+        **({"status_detail": finding.status_reason} if finding.status_reason else {}),
+        "time": finding.last_seen_time,
+        "message": finding.title,
+        "metadata": {
+            "version": OCSF_VERSION,
+            "profiles": ["cloud"],
+            "product": {"name": "trailhound", "vendor_name": "trailhound", "version": __version__},
+        },
+        "cloud": {"provider": "AWS", **_cloud(finding)},
+        "finding_info": _info(finding),
+        "evidences": _evidences(finding),
+        **({"resources": [_resource(r.uid, r.type) for r in finding.resources]} if finding.resources else {}),
+        "observables": _observables(finding),
+        "unmapped": {"trailhound": {"lineage": finding.principal_uid, "count": finding.count, **_limits(finding)}},
+    }
+
+
+def _cloud(finding: Finding) -> dict[str, Any]:
+    account = {"account": {"uid": finding.account_uid}} if finding.account_uid else {}
+    return account | ({"region": finding.regions[0]} if finding.regions else {})
+
+
+def _info(finding: Finding) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "uid": finding.uid,
+        "title": finding.title,
+        "desc": finding.desc,
+        "analytic": {"type_id": _RULE, "type": "Rule", "uid": finding.rule_uid, "name": finding.rule_title},
+        "related_events": [{"uid": uid} for uid in finding.event_uids],
+        "first_seen_time": finding.first_seen_time,
+        "last_seen_time": finding.last_seen_time,
+    }
+    if finding.attacks:
+        info["attacks"] = [_attack(uid) for uid in finding.attacks]
+    return info
+
+
+def _attack(uid: str) -> dict[str, Any]:
+    known = attack.techniques().get(uid)
+    technique = {"uid": known.uid, "name": known.name} if known else {"uid": uid}
+    return {"version": attack.VERSION, "technique": technique}
+
+
+def _evidences(finding: Finding) -> list[dict[str, Any]]:
+    user = {"uid": finding.principal_uid, **({"name": finding.principal_name} if finding.principal_name else {})}
+    actor = {"actor": {"user": user}}
+    return [{**actor, "src_endpoint": {"ip": ip}} for ip in finding.src_ips] or [actor]
+
+
+def _resource(uid: str, kind: str) -> dict[str, Any]:
+    return {"uid": uid, "type": kind} if kind else {"uid": uid}
+
+
+def _observables(finding: Finding) -> list[dict[str, Any]]:
+    named = [("evidences[].actor.user.uid", _USER_UID, finding.principal_uid)]
+    named += [("evidences[].src_endpoint.ip", _IP, ip) for ip in finding.src_ips]
+    named += [("resources[].uid", _RESOURCE_UID, resource.uid) for resource in finding.resources]
+    return [
+        {"name": name, "type_id": kind, "type": ocsf.OBSERVABLE[kind], "value": value}
+        for name, kind, value in named
+        if value
+    ]
+
+
+def _limits(finding: Finding) -> dict[str, Any]:
+    return {k: v for k, v in {"threshold": finding.threshold, "window_ms": finding.window_ms}.items() if v is not None}
