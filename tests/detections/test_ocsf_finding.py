@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import jsonschema_rs
+import msgspec
 import pytest
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
@@ -36,8 +37,6 @@ def test_it_is_valid(validator):
 
 
 def test_a_bare_finding_is_valid_too(validator):
-    import msgspec
-
     bare = msgspec.structs.replace(
         FINDING, attacks=(), regions=(), src_ips=(), resources=(), principal_name="", threshold=None, window_ms=None
     )

@@ -69,7 +69,7 @@ def test_neighbours_of_a_flagged_row_stay_as_they_were(tmp_path: Path, lake: Lak
     ("one", "other"),
     [('{"a":1}', '{"a":true}'), ('{"a":1}', '{"a":1.0}'), ('{"a":[1,2]}', '{"a":[2,1]}'), ('{"a":null}', "{}"),
      ('{"a":1,"a":2}', '{"a":2}'), ('{"a":"1"}', '{"a":1}'), ('{"a":["number","1"]}', '{"a":1}'),
-     ('{"a":100000000000000000000000}', '{"a":100000000000000000000001}'), ("{", "{"[:0])],
+     ('{"a":100000000000000000000000}', '{"a":100000000000000000000001}'), ("{", "")],
 )  # fmt: skip
 def test_what_differs_is_not_the_same(one: str, other: str) -> None:
     assert not same(one, other)

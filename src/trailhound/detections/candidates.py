@@ -4,7 +4,7 @@
    these columns, is asked once per group and not once per event: that leaves it a handful of groups.
 2. Events of those groups are copied, with the columns that rules read of them. A rule whose groups hold a large part of all
    events does not wait for its groups: its whole condition decides which of them are copied.
-3. Each rule's whole condition is asked of the events of its groups.
+3. What the groups do not decide of each rule's condition is asked of the events of its groups.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from trailhound.detections.compile import condition_sql
 from trailhound.detections.fields import ROW_FIELDS
-from trailhound.detections.predicate import Listed, Predicate, Test, columns, relax
+from trailhound.detections.predicate import TRUE, Listed, Predicate, Test, columns, relax, without
 from trailhound.engines.dialect import column, identifier, literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import QueryError
@@ -143,7 +143,9 @@ def _copy(
 ) -> None:
     sizes = {row["grouped"]: row["events"] for row in engine.query(f"SELECT grouped, events FROM {GROUPS}")}
     limit = max(_LARGE, sum(sizes.values()) // 50)
-    wide = {uid for uid, groups in wanted.items() if sum(sizes[group] for group in groups) > limit}
+    left = {uid: without(_of_event(query.predicate), _is_grouped) for uid, query in queries.items()}
+    large = {uid for uid, groups in wanted.items() if sum(sizes[group] for group in groups) > limit}
+    wide = {uid for uid in large if left[uid] != TRUE}
     whole = {group for uid, groups in wanted.items() if uid not in wide for group in groups}
     read = {uid: columns(query.predicate) for uid, query in queries.items()}
     paths = sorted({*SHOWN, *more}.union(*read.values()) - set(ROW_FIELDS))
@@ -152,18 +154,22 @@ def _copy(
     if _HEAVY in more:
         heavy = asked
     selects = []
-    for groups, without in ((asked - heavy, _HEAVY), (heavy, "")):
-        conditions = [condition_sql(_of_event(queries[uid].predicate)) for uid in sorted(wide) if groups & set(wanted[uid])]
+    for groups, unread in ((asked - heavy, _HEAVY), (heavy, "")):
+        conditions = [
+            f"({_among('picked.grouped', groups.intersection(wanted[uid]))} AND {condition_sql(left[uid])})"
+            for uid in sorted(wide)
+            if groups.intersection(wanted[uid])
+        ]
         met = f"{within} AND (picked.whole OR {' OR '.join(conditions) or 'FALSE'})"
-        selects.append(f"{_select(paths, whole, groups, without)} WHERE {met}")
+        selects.append(f"{_select(paths, whole, groups, unread)} WHERE {met}")
     engine.execute(f"CREATE OR REPLACE TEMP TABLE {_COPIED} AS {' UNION ALL '.join(selects)}")
     # Numbering them by a window would leave the copying to one thread.
     engine.execute(f"CREATE OR REPLACE TEMP VIEW {CANDIDATES} AS SELECT rowid AS row, * FROM {_COPIED}")
 
 
-def _select(paths: Iterable[str], whole: set[int], groups: set[int], without: str) -> str:
-    """Events of some groups, `without` a column that no rule reads of them."""
-    copied = ", ".join(f"{column(path) if path != without else 'NULL'} AS {identifier(path)}" for path in paths)
+def _select(paths: Iterable[str], whole: set[int], groups: set[int], unread: str) -> str:
+    """Events of some groups; `unread`: a column that no rule reads of them."""
+    copied = ", ".join(f"{column(path) if path != unread else 'NULL'} AS {identifier(path)}" for path in paths)
     same = (f"{column(path)} IS NOT DISTINCT FROM picked.k{n}" for n, path in enumerate(GROUPED) if path != _ALWAYS)
     keys = ", ".join(f"{identifier(path)} AS k{n}" for n, path in enumerate(GROUPED))
     return (
@@ -194,7 +200,8 @@ def _hits(uid: int, query: Query, groups: Sequence[int]) -> str:
         source = f"(SELECT {CANDIDATES}.*, {members} FROM {CANDIDATES}, unnest(resources) AS named(item))"
     else:
         rows = ", ".join(f"NULL AS {identifier(path)}" for path in ROW_FIELDS)
-    return f"SELECT {uid}, row, {rows} FROM {source} WHERE {_among('grouped', groups)} AND {condition_sql(query.predicate, identifier)}"
+    left = condition_sql(without(query.predicate, _is_grouped), identifier)
+    return f"SELECT {uid}, row, {rows} FROM {source} WHERE {_among('grouped', groups)} AND {left}"
 
 
 def _among(name: str, numbers: Iterable[int]) -> str:

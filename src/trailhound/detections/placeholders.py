@@ -91,7 +91,7 @@ def _bind(test: Test, filled: Filled) -> Predicate:
             patterns += [tuple(part for choice in chosen for part in choice) for chosen in product(*choices)]
     if patterns or not listed:
         listed.append(Test(test.field, Text(tuple(patterns), test.match.cased)))
-    return disjunction(iter(listed))
+    return disjunction(listed)
 
 
 def _exact(value: Pattern) -> str:

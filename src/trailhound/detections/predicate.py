@@ -6,7 +6,7 @@ values (a list in the record) passes a test when any of its values does; `not` n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Literal
 
@@ -150,6 +150,13 @@ def rewrite(predicate: Predicate, change: Callable[[Test], Predicate]) -> Predic
             return Any(tuple(rewrite(part, change) for part in parts))
 
 
+def without(predicate: Predicate, met: Callable[[Test], bool]) -> Predicate:
+    """What is left to ask where `relax` to the tests that are `met` is known to hold: conjuncts of these hold too."""
+    if isinstance(predicate, All):
+        return conjunction(without(part, met) for part in predicate.parts)
+    return TRUE if all(met(test) for test in tests(predicate)) else predicate
+
+
 def relax(predicate: Predicate, known: Callable[[Test], bool]) -> Predicate:
     """A weaker predicate over `known` tests only: whatever meets `predicate` meets it.
 
@@ -174,11 +181,11 @@ def negation(part: Predicate) -> Predicate:
     return FALSE if part == TRUE else TRUE if part == FALSE else Not(part)
 
 
-def conjunction(parts: Iterator[Predicate]) -> Predicate:
+def conjunction(parts: Iterable[Predicate]) -> Predicate:
     kept = tuple(part for part in parts if part != TRUE)
     return FALSE if FALSE in kept else kept[0] if len(kept) == 1 else All(kept)
 
 
-def disjunction(parts: Iterator[Predicate]) -> Predicate:
+def disjunction(parts: Iterable[Predicate]) -> Predicate:
     kept = tuple(part for part in parts if part != FALSE)
     return TRUE if TRUE in kept else kept[0] if len(kept) == 1 else Any(kept)

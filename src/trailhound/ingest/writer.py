@@ -77,10 +77,18 @@ class Writer:
         """What is said of an object that is read again replaces what was said before; what is read on adds to it."""
         begun = batch.sources.keys() - batch.continued
         first = [reject for reject in rejects if reject.source_uid in begun]
-        later = [reject for reject in rejects if reject.source_uid not in begun]
         self._lake.upsert("rejects", _rejects_table(first), "source_uid", replaced=begun)
+        later = [reject for reject in rejects if reject.source_uid not in begun]
         if later:
-            self._lake.append("rejects", _rejects_table(later))
+            written = self._written({reject.source_uid for reject in later})
+            new = [reject for reject in later if (reject.source_uid, reject.index) not in written]
+            self._lake.append("rejects", _rejects_table(new))
+
+    def _written(self, source_uids: set[str]) -> set[tuple[str, int]]:
+        """Rejects that another ingest, which reads the same objects now, has written."""
+        listed = ", ".join(map(literal, sorted(source_uids)))
+        rows = self._lake.query("rejects", f"SELECT source_uid, index FROM rejects WHERE source_uid IN ({listed})")
+        return {(row["source_uid"], row["index"]) for row in rows}
 
     def _count_known(self, uids: Sequence[str], report: IngestReport) -> None:
         if not uids:

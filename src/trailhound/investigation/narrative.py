@@ -10,7 +10,8 @@ from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
 from trailhound.model import Answer, Finding, Paragraph, Sentence, Subject
 
-PARAGRAPHS = ("what happened", "who", "from where", "what was hit", "before and after")
+PARAGRAPHS = ("what happened", "who", "from where", "what was hit", "before and after", "what is not known")
+_MOST_REASONS = 4
 
 
 def tell(
@@ -18,7 +19,8 @@ def tell(
 ) -> tuple[Paragraph, ...]:
     places = {q.id: q.narrative for q in questions() if q.narrative}
     told: dict[str, list[tuple[int, Sentence]]] = {name: [] for name in PARAGRAPHS}
-    told["what happened"] = [(i, s) for i, s in enumerate(_opening(subject, finding, evidence))]
+    told["what happened"] = list(enumerate(_opening(subject, finding, evidence)))
+    told["what is not known"] = list(enumerate(_not_known(answers)))
     for answer in answers:
         place = places.get(answer.question)
         if place and answer.step == 3 and answer.verdict in place.tell and answer.sentence:
@@ -48,3 +50,20 @@ def _opening(subject: Subject, finding: Finding | None, evidence: Evidence) -> l
     if finding.desc:
         opening.append(Sentence(text=" ".join(finding.desc.split()), evidence=cited[:1], answers=()))
     return opening
+
+
+def _not_known(answers: Sequence[Answer]) -> list[Sentence]:
+    """The reasons that left most questions open: what nobody could look at must not read like "nothing found"."""
+    reasons: dict[str, list[Answer]] = {}
+    for answer in answers:
+        if answer.step == 3 and answer.verdict == "unknown" and answer.gaps:
+            reasons.setdefault(answer.gaps[0].because, []).append(answer)
+    ranked = sorted(reasons.items(), key=lambda item: -len(item[1]))[:_MOST_REASONS]
+    return [
+        Sentence(
+            text=f"Unknown, because {because}: {sentences.listing([a.asks for a in open_])}",
+            evidence=open_[0].evidence,
+            answers=tuple(a.uid for a in open_),
+        )
+        for because, open_ in ranked
+    ]
