@@ -63,7 +63,7 @@ def _column(column: Column) -> list[str]:
 
 def rules() -> str:
     found = [rule for rule in load_rules([PACKS / "rules"]).rules if rule.output]
-    rows = [[f"`{Path(rule.path).stem}`", rule.level, rule.title, _kind(rule), _attacks(rule.tags)] for rule in found]
+    rows = [[f"`{rule.name}`", rule.level, rule.title, _kind(rule), _attacks(rule.tags)] for rule in found]
     return f"{len(found)} rules.\n\n" + _table(["rule", "level", "finds", "kind", "ATT&CK"], sorted(rows))
 
 

@@ -63,7 +63,7 @@ def test_the_version_and_the_manual(trailhound: Run) -> None:
         (("serch", "x"), 'Did you mean "search"'),
         (("detect", "--fail-on", "hgh"), 'Did you mean "high"'),
         (("detect", "--sinse", "2020"), "--since"),
-        (("findings", "close"), "because"),
+        (("findings", "close", "x"), "--because"),
         (("sql",), "requires an argument"),
         (("status", "--format", "xml"), "json"),
         (("search", "x", "--limit", "many"), "--limit"),

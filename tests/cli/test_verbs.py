@@ -60,9 +60,8 @@ def test_detect_finds_the_twenty_instances(trailhound: Run, workspace: Path) -> 
 def test_detect_knows_bounds_and_rules(trailhound: Run, workspace: Path) -> None:
     assert trailhound("detect", "--until", "2020-11-05").lines != trailhound("detect", "--since", "2020-11-06").lines
     only = trailhound("detect", "--only", "aws_signin_failures_for_user").lines
-    assert {line["finding_info"]["analytic"]["name"] for line in only} == {
-        "Many failed console sign-ins of one user"
-    } or len(only) == 1
+    assert [line["unmapped"]["trailhound"]["count"] for line in only] == [9]
+    assert trailhound("detect", "--only", "no-such-rule").status == 2
 
 
 def test_findings_at_a_level_fail_the_command(trailhound: Run, workspace: Path) -> None:
@@ -113,7 +112,7 @@ def test_investigate_tells_the_story(trailhound: Run, workspace: Path) -> None:
     [("report.html", "<!doctype html"), ("report.md", "# "), ("report.json", "{"), ("report.txt", "")],
 )
 def test_investigate_writes_reports(trailhound: Run, workspace: Path, tmp_path: Path, name: str, begins: str) -> None:
-    uid = finding_of(trailhound, "after a run of failed sign-ins")
+    uid = finding_of(trailhound, "after a run of failures")
     result = trailhound("investigate", uid, "-o", tmp_path / name)
     written = (tmp_path / name).read_text("utf-8")
     assert result.out == ""
@@ -202,13 +201,10 @@ def test_sql_reads_and_nothing_else(trailhound: Run, workspace: Path) -> None:
 
 
 def test_rules_are_listed_and_shown(trailhound: Run) -> None:
-    listed = trailhound("rules", "list").lines
-    assert {"aws_cloudtrail_stopped"} <= {Path(rule["path"]).stem for rule in listed}
-    uid = next(rule["uid"] for rule in listed if Path(rule["path"]).stem == "aws_cloudtrail_stopped")
-    shown = trailhound("rules", "show", uid, "--format", "table").out
-    assert "logsource:" in shown
-    assert trailhound("rules", "show", "nothing").status == 2
+    assert "aws_cloudtrail_stopped" in {rule["name"] for rule in trailhound("rules", "list").lines}
     assert "T1685" in trailhound("rules", "list", "--format", "table").out
+    assert "logsource:" in trailhound("rules", "show", "aws_cloudtrail_stopped", "--format", "table").out
+    assert trailhound("rules", "show", "nothing").status == 2
 
 
 PACK = Path(__file__).parents[2] / "src" / "trailhound" / "packs" / "rules"
@@ -221,7 +217,7 @@ def test_rules_are_proved(trailhound: Run, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text.replace("Root", "Nobody") if name == "aws_root_used.yml" else text, "utf-8")
     failing = trailhound("rules", "test", tmp_path / "aws_root_used.yml", "--format", "table")
     assert failing.status == 1
-    assert "expected a finding" in " ".join(failing.out.split())
+    assert "expected 1" in " ".join(failing.out.split())
 
 
 def test_rules_are_linted(trailhound: Run, tmp_path: Path) -> None:

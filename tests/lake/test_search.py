@@ -211,6 +211,11 @@ def test_groups_and_time_are_not_mixed(engine: DuckDB) -> None:
         search(engine, "", group_by=["op"], timeline=True)
 
 
+def test_a_limit_lets_something_through(engine: DuckDB) -> None:
+    with pytest.raises(RequestError, match="finds nothing"):
+        search(engine, "", limit=0)
+
+
 def test_an_empty_lake_answers() -> None:
     engine = lake_of([])
     assert search(engine, "last 7d op=x").rows == []

@@ -31,7 +31,7 @@ def test_the_summary_tells_the_rhythm_and_the_alert() -> None:
     total = sum(sum(row) for row in HOURS.values)
     assert (
         rhythm
-        == f"{total:,} events before the finding, in 60 of the 168 hours of the week, all between 07:00 and 18:59 UTC."
+        == f"{total:,} events up to twelve hours before the finding, in 60 of the 168 hours of the week, all between 07:00 and 18:59 UTC."
     )
     assert alert == "Fri 03:00 to 03:59 UTC: 10 alerting events; 0 events in that hour of the week before."
 

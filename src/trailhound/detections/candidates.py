@@ -2,8 +2,8 @@
 
 1. The events are grouped by a few columns of few values (service, operation, outcome ...). Each rule, weakened to
    these columns, is asked once per group and not once per event: that leaves it a handful of groups.
-2. Events of those groups are copied, with the columns that rules read of them. A rule whose groups hold a large part of all
-   events does not wait for its groups: its whole condition decides which of them are copied.
+2. Events of those groups are copied, with the columns that rules read of them. Where the groups of a rule hold a
+   large part of all events, its whole condition decides which of them are copied.
 3. What the groups do not decide of each rule's condition is asked of the events of its groups.
 """
 
@@ -127,12 +127,10 @@ def _is_grouped(test: Test) -> bool:
 
 def _wanted(engine: DuckDB, queries: Mapping[int, Query]) -> dict[int, list[int]]:
     """Groups in which each query may match."""
-    weak = {uid: relax(query.predicate, _is_grouped) for uid, query in queries.items()}
+    weak = {uid: condition_sql(relax(query.predicate, _is_grouped), identifier) for uid, query in queries.items()}
     found: dict[int, list[int]] = {}
     for some in _batches(list(weak)):
-        lists = ", ".join(
-            f"list(grouped ORDER BY grouped) FILTER (WHERE {condition_sql(weak[uid], identifier)}) AS r{uid}" for uid in some
-        )
+        lists = ", ".join(f"list(grouped ORDER BY grouped) FILTER (WHERE {weak[uid]}) AS r{uid}" for uid in some)
         row = engine.query(f"SELECT {lists} FROM {GROUPS}")[0]
         found.update({uid: row[f"r{uid}"] or [] for uid in some})
     return found
@@ -193,15 +191,15 @@ def matched(engine: DuckDB) -> set[int]:
 
 
 def _hits(uid: int, query: Query, groups: Sequence[int]) -> str:
-    rows = ", ".join(identifier(path) for path in ROW_FIELDS)
-    source = CANDIDATES
+    source = f"SELECT * FROM {CANDIDATES} WHERE {_among('grouped', groups)}"
+    rows = ", ".join(f"NULL AS {identifier(path)}" for path in ROW_FIELDS)
     if query.per_resource:
+        # The groups are chosen below the unnesting, or every resource of every candidate is unnested.
         members = ", ".join(f"named.item.{identifier(path.split('.')[1])} AS {identifier(path)}" for path in ROW_FIELDS)
-        source = f"(SELECT {CANDIDATES}.*, {members} FROM {CANDIDATES}, unnest(resources) AS named(item))"
-    else:
-        rows = ", ".join(f"NULL AS {identifier(path)}" for path in ROW_FIELDS)
+        source = f"SELECT own.*, {members} FROM ({source}) AS own, unnest(own.resources) AS named(item)"
+        rows = ", ".join(identifier(path) for path in ROW_FIELDS)
     left = condition_sql(without(query.predicate, _is_grouped), identifier)
-    return f"SELECT {uid}, row, {rows} FROM {source} WHERE {_among('grouped', groups)} AND {left}"
+    return f"SELECT {uid}, row, {rows} FROM ({source}) WHERE {left}"
 
 
 def _among(name: str, numbers: Iterable[int]) -> str:

@@ -6,6 +6,7 @@ A faulty rule is an error with its file and line, and never stops the others.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -63,7 +64,18 @@ def _rule_set(found: list[Document], errors: list[CatalogError]) -> RuleSet:
 
     rules += _each(_bases_first(found), "correlation", build, errors)
     shown = [msgspec.structs.replace(rule, output=rule.uid not in feeding) for rule in rules]
-    return RuleSet(rules=_unique(shown, errors), errors=tuple(errors))
+    return RuleSet(rules=_unique(_named(shown), errors), errors=tuple(errors))
+
+
+def _named(rules: list[Rule]) -> list[Rule]:
+    """A rule without a name is called as its file, when it is the only one that the file shows."""
+    shown = Counter(rule.path for rule in rules if rule.output)
+    return [
+        msgspec.structs.replace(rule, name=Path(rule.path).stem)
+        if rule.output and not rule.name and shown[rule.path] == 1
+        else rule
+        for rule in rules
+    ]
 
 
 def _each(

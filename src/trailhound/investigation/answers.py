@@ -89,8 +89,9 @@ def _known(evidence: Evidence, values: Sequence[str]) -> dict[str, Any]:
 
 
 def _sentence(question: Question, verdict: Verdict, facts: Mapping[str, Any], missing: Sequence[Gap]) -> str:
-    unknown = question.unknown or f"Unknown: {question.asks}"
-    text = sentences.render({"yes": question.yes, "no": question.no, "unknown": unknown}[verdict], facts)
+    if verdict == "unknown" and not question.unknown:  # the reason is all there is to say
+        return missing[0].because[0].upper() + missing[0].because[1:] + "."
+    text = sentences.render({"yes": question.yes, "no": question.no, "unknown": question.unknown}[verdict], facts)
     if text.startswith(("the ", "an ", "none ", "no ")):  # never a name: names keep their case
         text = text[0].upper() + text[1:]
     # An unknown says why in the same breath, or it reads like a no.

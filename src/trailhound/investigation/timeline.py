@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from trailhound.investigation import sentences
 from trailhound.investigation.evidence import Evidence
 from trailhound.model import Chart, Moment
 
 MOST_MOMENTS = 200
+_OUTCOME: dict[int, Literal["success", "failure"]] = {1: "success", 2: "failure"}
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 # Whatever changed something, signed in, failed or is the alert itself; reads are summed up in one line.
@@ -47,12 +48,12 @@ def moments(evidence: Evidence) -> tuple[Moment, ...]:
     for row in evidence.query(_READS):
         calls, last = sentences.count(row["calls"], "read-only call"), sentences.clock(row["last"])
         text = f"{calls} until {last} ({sentences.listing(row['operations'])})"
-        found.append(Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase="before"))
+        found.append(Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase="before", status="success"))
     for row in evidence.query(_BIRTHS):
         text = (
             f"{row['operation']} by {sentences.name(row['principal_uid'])} ({sentences.number(row['things'])} of these)"
         )
-        found.append(Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase="before"))
+        found.append(Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase="before", status="success"))
     return tuple(sorted(found, key=lambda m: (m.time, m.event_uid)))
 
 
@@ -67,7 +68,8 @@ def _act(row: dict[str, Any], at: int) -> Moment:
         )
         text, phase = f"{row['operation']}{on}{origin}{failed}", "before" if row["time"] < at else "after"
     phase = "alert" if row["alert"] else phase
-    return Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase=phase)
+    outcome = _OUTCOME.get(row["status_id"], "")
+    return Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase=phase, status=outcome)
 
 
 def charts(evidence: Evidence) -> tuple[Chart, ...]:

@@ -72,6 +72,8 @@ def search(
     """Run `expression` over the engine's `events`; `group_by` takes names of fields."""
     if group_by and timeline:
         raise RequestError("a search is grouped or laid along time, not both", next_step="leave out one of the two")
+    if limit < 1:
+        raise RequestError(f"a search of {limit} events finds nothing", next_step="let the limit be 1 or more")
     newest = engine.query("SELECT max(time) AS newest FROM events")[0]["newest"]
     where = compile_filter(expression, newest_ms=newest).where
     span = engine.query(f"SELECT count(*) AS n, min(time) AS first, max(time) AS last FROM events WHERE {where}")[0]

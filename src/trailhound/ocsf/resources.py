@@ -171,11 +171,12 @@ def _identified(named: list[_Named], account: str, partition: str) -> tuple[Reso
                 by_arn.append((resource[2], resource[1]))
     for known in by_arn:
         found.pop(known, None)  # the bare name of what the same event has by ARN
-    if not late:
-        return tuple(found.values())
-    types = {kind for kind, _ in found}
-    still: list[_Named] = [(value, (kind, False), None) for value, kind in late if kind not in types]
-    return (*found.values(), *_identified(still, account, partition))
+    if late:
+        types = {kind for kind, _ in found}
+        still: list[_Named] = [(value, (kind, False), None) for value, kind in late if kind not in types]
+        if still:
+            return (*found.values(), *_identified(still, account, partition))
+    return tuple(found.values())
 
 
 def _read_listed(listed: Raw) -> list[_Named]:

@@ -61,7 +61,7 @@ def _rhythm(chart: Chart, used: list[Cell], size: int) -> str:
     columns = [column for column in chart.columns if any(cell.column == column for cell in used)]
     total = words.plural(sum(cell.value for cell in used), "event")
     between = f"all between {columns[0]}:00 and {columns[-1]}:59 UTC"
-    return f"{total} before the finding, in {len(used)} of the {size} hours of the week, {between}."
+    return f"{total} up to twelve hours before the finding, in {len(used)} of the {size} hours of the week, {between}."
 
 
 def _alerts(marked: list[Cell]) -> list[str]:

@@ -166,7 +166,7 @@ def _hours(investigation: Investigation) -> Iterator[str]:
         for name, row in zip(chart.rows, charts.cells(chart), strict=True)
     ]
     yield "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
-    yield "▲ counts the alerting events of that hour; the other numbers are events before the finding."
+    yield "▲ counts the alerting events of that hour; the other numbers are events up to twelve hours before the finding."
 
 
 def _resources(investigation: Investigation, plan: Outline) -> Iterator[str]:
