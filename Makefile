@@ -8,7 +8,7 @@ demo: .venv/installed ## the whole of it, on a simulated incident
 	$(BIN)/trailhound demo
 
 test: .venv/installed-dev ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: static test ## all that a change must pass
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +16,8 @@ def shared_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"the data set of real attack records is not at {root}; set TRAILHOUND_SHARED to run this test")
     return root
+
+
+# How long one example takes says more about the machine than about the code.
+settings.register_profile("trailhound", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("trailhound")

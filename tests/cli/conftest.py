@@ -41,7 +41,8 @@ def trailhound(capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: str | Path) -> Result:
         capsys.readouterr()
         status = main([str(argument) for argument in arguments])
-        return Result(status, *capsys.readouterr())
+        printed = capsys.readouterr()
+        return Result(status, printed.out, printed.err)
 
     return run
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from trailhound.cli.options import Globals
 
 _UNBROKEN = 20  # characters of the first column that are not broken over lines: a time
-_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "malicious": "bold red", "suspicious": "yellow"}
+_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
 
 
 def clean(text: str) -> str:
@@ -59,7 +59,7 @@ def remark(options: Globals, content: str) -> None:
         print(clean(content), file=sys.stderr)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table as wide as the terminal, or 80 columns where there is none. Numbers stand right."""
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - start-up
     from rich.console import Console  # noqa: PLC0415
@@ -69,7 +69,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
     filled = [list(row) for row in rows]
     if not filled:
         return
-    shown = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, collapse_padding=True)
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for position, name in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in filled)
         widest = max(len(cell(row[position])) for row in filled)
@@ -81,10 +81,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str =
     Console(highlight=False).print(shown)
 
 
-def pairs(values: Mapping[str, Any], *, title: str = "") -> None:
+def pairs(values: Mapping[str, Any]) -> None:
     """Name and value, line by line, as a person reads a form."""
-    if title:
-        print(clean(title))
     width = max(map(len, values), default=0)
     for name, value in values.items():
         print(clean(f"{name:<{width}}  {cell(value)}"))

@@ -194,9 +194,9 @@ def _hits(uid: int, query: Query, groups: Sequence[int]) -> str:
     source = f"SELECT * FROM {CANDIDATES} WHERE {_among('grouped', groups)}"
     rows = ", ".join(f"NULL AS {identifier(path)}" for path in ROW_FIELDS)
     if query.per_resource:
-        # The groups are chosen below the unnesting, or every resource of every candidate is unnested.
-        members = ", ".join(f"named.item.{identifier(path.split('.')[1])} AS {identifier(path)}" for path in ROW_FIELDS)
-        source = f"SELECT own.*, {members} FROM ({source}) AS own, unnest(own.resources) AS named(item)"
+        # The groups are chosen below the unnesting, which stands in the select list: as a join it costs ten times as much.
+        members = ", ".join(f"item.{identifier(path.split('.')[1])} AS {identifier(path)}" for path in ROW_FIELDS)
+        source = f"SELECT *, {members} FROM (SELECT *, unnest(resources) AS item FROM ({source}))"
         rows = ", ".join(identifier(path) for path in ROW_FIELDS)
     left = condition_sql(without(query.predicate, _is_grouped), identifier)
     return f"SELECT {uid}, row, {rows} FROM ({source}) WHERE {left}"
