@@ -1,39 +1,38 @@
-"""How long `detect` takes: all rules over so many events, from Parquet files laid out like the lake's.
+"""How long `detect` takes: all rules over so many simulated events in a lake.
 
     python bench/detect.py --events 1000000 --rules 150
 
-The floor is one scan of the columns that `detect` reads of every event, on the same files in the same run: the ratio
-to it can be compared between machines, the seconds cannot.
+The floor is one scan of the columns that `detect` reads of every event, in the same run: the ratio to it can be compared between machines, the seconds cannot.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import resource
+import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-import msgspec
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from trailhound import catalog, simulation
+from trailhound import catalog
 from trailhound.detections.candidates import GROUPED
 from trailhound.detections.detect import detect
 from trailhound.detections.placeholders import Placeholders, Production
 from trailhound.detections.rules import RuleSet
 from trailhound.detections.sigma import load_rules
-from trailhound.engines.dialect import column, identifier
+from trailhound.engines.dialect import column
 from trailhound.engines.duckdb import DuckDB
-from trailhound.lake.arrow import events_table
-from trailhound.model import Record
-from trailhound.ocsf.normalize import normalize
-from trailhound.ocsf.schema import COLUMNS
+from trailhound.ingest.ingest import ingest
+from trailhound.lake.lake import Lake
+from trailhound.simulation import simulate
 
-_DISTINCT = 100_000  # events that are simulated; more are copies of them, days later
-_DAYS = 31
+Given = TypeVar("Given")
+
 _RULE = """title: Synthetic {n}
 id: {uid}
 logsource: {{product: aws, service: cloudtrail}}
@@ -52,92 +51,60 @@ _DETAILS = (
     ("", "errorCode|contains: Denied"),
     ("", "requestParameters.name|startswith: temp"),
     ("", "requestParameters.ipPermissions.items.ipRanges.items.cidrIp: 0.0.0.0/0"),
-    ("", "requestParameters.policyDocument|re: '\"Action\"\\s*:\\s*\"\\*\"'"),
+    ("", 'requestParameters.policyDocument|re: \'"Action"\\s*:\\s*"\\*"\''),
 )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rules", type=int, default=150, help="the pack, and synthetic rules up to this number")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="folder to put the simulated workspace into, or to find it in")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        engine = DuckDB(threads=options.threads, memory_limit="2GB", temp_directory=Path(folder) / "spill")
-        files = lay_out(engine, Path(folder), options.events)
-        engine.mount("events", [str(file) for file in files], ddl="")
-        measure(engine, rules(engine, Path(folder), options.rules), options.repeat)
+    with tempfile.TemporaryDirectory(prefix="trailhound-bench-") as scratch:
+        folder = options.keep or Path(scratch)
+        if not (folder / "lake").exists():
+            simulate("roboman1", folder / "logs", events=options.events)
+            ingest(Lake.create(folder / "lake"), [str(folder / "logs" / "AWSLogs")], processes=options.threads)
+        engine = DuckDB(threads=options.threads, memory_limit="2GB", temp_directory=Path(scratch) / "spill")
+        Lake(folder / "lake").mount(engine)
+        measure(engine, rules(engine, Path(scratch), options.rules), options.repeat)
         engine.close()
 
 
 def measure(engine: DuckDB, ruleset: RuleSet, repeat: int) -> None:
     events = engine.query("SELECT count(*) AS n FROM events")[0]["n"]
     keys = ", ".join(column(path) for path in GROUPED)
-    floor, _ = best(repeat, lambda: engine.query(f"SELECT count(*) FROM (SELECT {keys}, count(*) FROM events GROUP BY {keys})"))
+    scan = f"SELECT count(*) FROM (SELECT {keys}, count(*) FROM events GROUP BY {keys})"
+    floor, floor_cpu, _ = best(repeat, lambda: engine.query(scan))
     placeholders = Placeholders(production=Production(tags=["env=production"]))
-    taken, found = best(repeat, lambda: detect(engine, ruleset, placeholders=placeholders))
-    print(f"events            {events:>12,}")
-    print(f"rules             {len(ruleset.rules):>12,}")
-    print(f"findings          {len(found.findings):>12,}   skipped rules {len(found.skipped)}")
-    print(f"floor             {floor:>12.2f} s")
-    print(f"detect            {taken:>12.2f} s   {taken / floor:.1f} x the floor   {events / taken:,.0f} events/s")
-    print(f"peak memory       {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:>12,.0f} MiB")
+    taken, cpu, found = best(repeat, lambda: detect(engine, ruleset, placeholders=placeholders))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{events:,} events, {len(ruleset.rules):,} rules, {len(found.findings):,} findings, {peak:,.0f} MiB")
+    print(f"{'':10}{'seconds':>9}{'CPU s':>9}{'events/s':>12}{'x floor':>9}{'x CPU':>9}")
+    for name, seconds, busy in (("floor", floor, floor_cpu), ("detect", taken, cpu)):
+        rate = events / seconds
+        print(f"{name:10}{seconds:9.2f}{busy:9.2f}{rate:12,.0f}{seconds / floor:9.1f}{busy / floor_cpu:9.1f}")
 
 
-def best(repeat: int, run: Callable[[], object]) -> tuple[float, object]:
-    """Seconds of the quickest of `repeat` runs, and what it gave."""
-    taken, given = float("inf"), None
+def best(repeat: int, run: Callable[[], Given]) -> tuple[float, float, Given]:
+    """(seconds on the wall, seconds of CPU, what it gave) of the quickest of `repeat` runs."""
+    runs = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         given = run()
-        taken = min(taken, time.perf_counter() - start)
-    return taken, given
-
-
-def lay_out(engine: DuckDB, folder: Path, events: int) -> list[Path]:
-    """One file a day, sorted by operation and time within it."""
-    simulation.simulate("roboman1", folder / "story", events=min(events, _DISTINCT), days=_DAYS)
-    batch = normalize(records(folder / "story" / "AWSLogs"))
-    engine.mount_arrow("simulated", events_table(batch.columns))
-    copies = -(-events // len(batch.columns["time"]))
-    shift = f"copy * {_DAYS * 86_400_000}"
-    changed = {
-        "time": f"time + {shift}",
-        "time_dt": f"make_timestamptz((time + {shift}) * 1000)",
-        "event_day": f"strftime(make_timestamp_ms(time + {shift}), '%Y-%m-%d')",
-        "metadata": "struct_update(metadata, uid := metadata.uid || '-' || copy)",
-    }
-    top = dict.fromkeys(each.path.split(".")[0] for each in COLUMNS)
-    selected = ", ".join(f"{changed.get(name, identifier(name))} AS {identifier(name)}" for name in top)
-    target = folder / "events"
-    engine.execute(
-        f"COPY (SELECT {selected} FROM simulated, range({copies}) AS copies(copy) LIMIT {events}) TO '{target}' "
-        f"(FORMAT parquet, PARTITION_BY (event_day), WRITE_PARTITION_COLUMNS true, ROW_GROUP_SIZE 32768, COMPRESSION zstd)"
-    )
-    return [sort(engine, file) for file in sorted(target.rglob("*.parquet"))]
-
-
-def sort(engine: DuckDB, file: Path) -> Path:
-    target = file.with_suffix(".sorted.parquet")
-    engine.execute(
-        f"COPY (SELECT * FROM read_parquet('{file}', hive_partitioning = false) ORDER BY api.operation, time) TO '{target}' "
-        f"(FORMAT parquet, ROW_GROUP_SIZE 32768, COMPRESSION zstd)"
-    )
-    file.unlink()
-    return target
-
-
-def records(folder: Path) -> Iterator[Record]:
-    for file in sorted(folder.rglob("*.json.gz")):
-        for index, raw in enumerate(msgspec.json.decode(gzip.decompress(file.read_bytes()), type=dict[str, list[msgspec.Raw]])["Records"]):
-            yield Record(raw=bytes(raw), source_uid=file.name, index=index)
+        runs.append((time.perf_counter() - wall, time.process_time() - cpu, given))
+    return min(runs, key=lambda each: each[0])
 
 
 def rules(engine: DuckDB, folder: Path, number: int) -> RuleSet:
     """The pack, and as many rules over the operations of these events as are wanting."""
     pack = load_rules([catalog.PACKS / "rules"])
-    calls = engine.query("SELECT DISTINCT api.service.name AS service, api.operation AS operation FROM events ORDER BY ALL")
+    calls = engine.query(
+        "SELECT DISTINCT api.service.name AS service, api.operation AS operation FROM events ORDER BY ALL"
+    )
     folder = folder / "rules"
     folder.mkdir()
     for n in range(max(0, number - len(pack.rules))):

@@ -71,8 +71,12 @@ def bench(logs: Path, root: Path, processes: int) -> None:
     shutil.copytree(logs / "AWSLogs", copied)
     copies = measure(lambda: ingest(lake, [str(copied)], processes=processes))
 
-    print(f"{events:,} events in {len(files):,} files, {text / MIB:,.0f} MiB of JSON, {compressed / MIB:,.0f} MiB as gzip")
-    print(f"{'':24}{'seconds':>9}{'events/s':>11}{'MB/s':>8}{'CPU us/event':>14}{'peak MiB':>10}{'x floor':>9}{'x CPU':>7}")
+    print(
+        f"{events:,} events in {len(files):,} files, {text / MIB:,.0f} MiB of JSON, {compressed / MIB:,.0f} MiB as gzip"
+    )
+    print(
+        f"{'':24}{'seconds':>9}{'events/s':>11}{'MB/s':>8}{'CPU us/event':>14}{'peak MiB':>10}{'x floor':>9}{'x CPU':>7}"
+    )
     for name, run in (("floor", floor), ("ingest", first), ("the same again", again), ("under other names", copies)):
         print(
             f"{name:24}{run.seconds:9.2f}{events / run.seconds:11,.0f}{text / run.seconds / 1e6:8,.0f}"
@@ -82,7 +86,9 @@ def bench(logs: Path, root: Path, processes: int) -> None:
     print(f"lake: {size.rows:,} rows in {size.files} files, {size.bytes / size.rows:.0f} bytes an event")
     for name, run in (("ingest", first), ("the same again", again), ("under other names", copies)):
         report = run.result
-        print(f"{name}: {report.seen:,} seen = {report.events:,} events + {report.duplicates:,} duplicates + {report.rejected:,} rejected")  # type: ignore[attr-defined]
+        print(
+            f"{name}: {report.seen:,} seen = {report.events:,} events + {report.duplicates:,} duplicates + {report.rejected:,} rejected"
+        )  # type: ignore[attr-defined]
 
 
 def floor_of(files: list[Path], processes: int) -> tuple[int, int]:

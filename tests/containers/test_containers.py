@@ -59,9 +59,12 @@ def test_pieces_make_no_difference(raw: Path, piece: int, cut: int) -> None:
     data = raw.read_bytes()[:cut]
     pieces = (data[at : at + piece] for at in range(0, len(data), piece))
     parts, whole = list(scan.values(pieces)), list(scan.values(iter((data,))))
-    assert [item if isinstance(item, bytes) else item[:3] for item in parts] == [  # excerpts may be shorter
-        item if isinstance(item, bytes) else item[:3] for item in whole
-    ]
+    assert (
+        [item if isinstance(item, bytes) else item[:3] for item in parts]
+        == [  # excerpts may be shorter
+            item if isinstance(item, bytes) else item[:3] for item in whole
+        ]
+    )
 
 
 def laid_out(form: str, records: list[dict[str, object]]) -> bytes:
@@ -115,7 +118,10 @@ def test_a_changed_byte_never_raises_and_spoils_few_records(form: str, place: in
     assert not lost or any(isinstance(item, Broken) for item in items) or len(read) == len(intact)
 
 
-@given(data=st.binary(max_size=300), begin=st.sampled_from([b"", b"{", b"[", b'{"Records":[', b'{"a":1}\n', b"\xef\xbb\xbf"]))
+@given(
+    data=st.binary(max_size=300),
+    begin=st.sampled_from([b"", b"{", b"[", b'{"Records":[', b'{"a":1}\n', b"\xef\xbb\xbf"]),
+)
 def test_no_bytes_whatever_raise(data: bytes, begin: bytes) -> None:
     _, items = found_in(begin + data)
     for item in items:
@@ -123,7 +129,16 @@ def test_no_bytes_whatever_raise(data: bytes, begin: bytes) -> None:
 
 
 def test_nothing_inside_a_record_can_make_it_disappear() -> None:
-    words = ['"detail-type"', '"detail"', '"digestS3Bucket"', '"digestS3Object"', '"aws:s3"', '"s3"', '{"Records":[', "}]}"]
+    words = [
+        '"detail-type"',
+        '"detail"',
+        '"digestS3Bucket"',
+        '"digestS3Object"',
+        '"aws:s3"',
+        '"s3"',
+        '{"Records":[',
+        "}]}",
+    ]
     record = {"eventVersion": "1.08", "userAgent": " ".join(words), "p": {word.strip('"'): word for word in words}}
     for form in ("records", "array", "lines", "objects", "event_bridge"):
         items = found_in(laid_out(form, [record, record]))[1]

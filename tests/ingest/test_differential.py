@@ -43,7 +43,9 @@ def mixed(tmp_path: Path) -> Path:
     whole = log_file(tmp_path / "whole.json.gz", [json.dumps(record(n)) for n in range(5000, 5020)]).read_bytes()
     (folder / "broken1.json.gz").write_bytes(whole[:-40])
     (folder / "broken2.json").write_bytes(gzip.decompress(whole)[:3000])
-    (folder / "broken3.json").write_text("\n".join([json.dumps(record(6000)), '{"eventID": ', json.dumps(record(6001))]))
+    (folder / "broken3.json").write_text(
+        "\n".join([json.dumps(record(6000)), '{"eventID": ', json.dumps(record(6001))])
+    )
     (folder / "broken4.json").write_text('{"Records":[{"eventName":"NoTime","eventID":"1"}]}')
     log_file(folder / "AWSLogs/Insight.json.gz", [INSIGHT])
     (folder / "AWSLogs/digest.json.gz").write_bytes(gzip.compress(json.dumps(DIGEST).encode()))
@@ -71,12 +73,24 @@ def plainly(folder: Path) -> tuple[list[Json], Counter[str]]:
             found += json.loads(archive.read(name))["Records"]
     found += [record(5000 + n) for n in range((folder / "broken2.json").read_text().count('},{"eventVersion"'))]
     found += [record(6000), record(6001)]
-    why = Counter({"not_json": 2, "truncated": 2, "gzip_truncated": 1, "no_event_time": 1, "insight_event": 1, "digest": 1, "empty": 1})
+    why = Counter(
+        {
+            "not_json": 2,
+            "truncated": 2,
+            "gzip_truncated": 1,
+            "no_event_time": 1,
+            "insight_event": 1,
+            "digest": 1,
+            "empty": 1,
+        }
+    )
     return found, why
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_mixed_folder_is_accounted_for(mixed: Path, lake: Lake, processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mixed_folder_is_accounted_for(
+    mixed: Path, lake: Lake, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("trailhound.ingest.ingest._ALONE", 0)
     report = ingest(lake, [str(mixed)], processes=processes)
     found, why = plainly(mixed)
@@ -121,7 +135,9 @@ def test_damage_never_raises_and_every_sum_holds(
     report = ingest(lake, [str(folder / "f")])
     assert report.seen == report.events + report.duplicates + report.rejected
     assert report.seen >= 1
-    assert query(lake, "SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM rejects)") == [(report.events, report.rejected)]
+    assert query(lake, "SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM rejects)") == [
+        (report.events, report.rejected)
+    ]
     assert query(lake, "SELECT records, events, duplicates, rejected FROM ledger") == [
         (report.seen, report.events, report.duplicates, report.rejected)
     ]

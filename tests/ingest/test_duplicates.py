@@ -60,7 +60,10 @@ def test_neighbours_of_a_flagged_row_stay_as_they_were(tmp_path: Path, lake: Lak
     load(lake, tmp_path, [record(n) for n in range(50)])
     before = query(lake, "SELECT * FROM events ORDER BY metadata.uid")
     load(lake, tmp_path, [CHANGED])
-    after = query(lake, "SELECT * REPLACE (list_filter(flags, lambda f: f <> 'conflict') AS flags) FROM events ORDER BY metadata.uid")
+    after = query(
+        lake,
+        "SELECT * REPLACE (list_filter(flags, lambda f: f <> 'conflict') AS flags) FROM events ORDER BY metadata.uid",
+    )
     assert [row for row in after if row in before] == before
     assert len(after) == 51
 

@@ -45,7 +45,10 @@ def test_the_report_and_the_ledger_say_what_was_read(tmp_path: Path, lake: Lake)
     )
     assert (name, records, events, duplicates, rejected) == (str(source), 5, 2, 1, 2)
     assert (first, last) == (report.first_time, report.last_time)
-    assert query(lake, "SELECT reason, index FROM rejects ORDER BY index") == [("not_an_object", 3), ("no_event_time", 4)]
+    assert query(lake, "SELECT reason, index FROM rejects ORDER BY index") == [
+        ("not_an_object", 3),
+        ("no_event_time", 4),
+    ]
     assert query(lake, "SELECT count(*) FROM events JOIN ledger ON source_uid = uid") == [(2,)]
 
 
@@ -54,7 +57,10 @@ def test_the_same_again_adds_nothing_and_says_so(tmp_path: Path, lake: Lake) -> 
     log_file(tmp_path / "logs/b.json.gz", [record(n) for n in range(5, 15)] + ["[]"])
     first = ingest(lake, [str(tmp_path / "logs")])
     assert counts(first) == (21, 15, 5, 1)
-    ledger, rows = query(lake, "SELECT * EXCLUDE ingested_at FROM ledger ORDER BY name"), query(lake, "SELECT * FROM events ORDER BY ALL")
+    ledger, rows = (
+        query(lake, "SELECT * EXCLUDE ingested_at FROM ledger ORDER BY name"),
+        query(lake, "SELECT * FROM events ORDER BY ALL"),
+    )
     rejects = query(lake, "SELECT * FROM rejects")
 
     again = ingest(lake, [str(tmp_path / "logs")])
@@ -85,14 +91,19 @@ def test_rows_are_sorted_within_a_day(tmp_path: Path, lake: Lake) -> None:
     random.Random(1).shuffle(records)
     ingest(lake, [str(log_file(tmp_path / "a.json", records))])
     for path in lake.files("events"):
-        rows = query(lake, f"SELECT api.operation, time FROM read_parquet('{path}', file_row_number = true) ORDER BY file_row_number")
+        rows = query(
+            lake,
+            f"SELECT api.operation, time FROM read_parquet('{path}', file_row_number = true) ORDER BY file_row_number",
+        )
         assert rows == sorted(rows)
     assert len(lake.files("events")) == 3
 
 
 def test_one_bad_file_stops_nothing(tmp_path: Path, lake: Lake) -> None:
     log_file(tmp_path / "logs/a.json", [record(1)])
-    (tmp_path / "logs/b.json.gz").write_bytes(log_file(tmp_path / "c.json.gz", [record(2), record(3)]).read_bytes()[:-20])
+    (tmp_path / "logs/b.json.gz").write_bytes(
+        log_file(tmp_path / "c.json.gz", [record(2), record(3)]).read_bytes()[:-20]
+    )
     (tmp_path / "logs/d.json").write_text("")
     (tmp_path / "logs/e.zip").write_bytes(b"PK\x03\x04 no")
     (tmp_path / "logs/link").symlink_to("a.json")
@@ -100,7 +111,9 @@ def test_one_bad_file_stops_nothing(tmp_path: Path, lake: Lake) -> None:
     report = ingest(lake, [str(tmp_path / "logs")])
     assert report.reasons == {"gzip_truncated": 1, "empty": 1, "archive_damaged": 1, "symbolic_link": 1}
     assert report.events >= 3
-    rows = query(lake, "SELECT l.name, r.reason, l.flags FROM rejects r JOIN ledger l ON l.uid = r.source_uid ORDER BY 1")
+    rows = query(
+        lake, "SELECT l.name, r.reason, l.flags FROM rejects r JOIN ledger l ON l.uid = r.source_uid ORDER BY 1"
+    )
     assert [(Path(name).name, reason, flags) for name, reason, flags in rows] == [
         ("b.json.gz", "gzip_truncated", ["damaged"]),
         ("d.json", "empty", []),
@@ -153,7 +166,9 @@ def test_pasted_text_is_mended_when_asked_flagged_and_shown(tmp_path: Path, lake
     assert counts(ingest(lake, [str(tmp_path / "paste.txt")], repair=True)) == (1, 0, 1, 0)
 
 
-def test_the_printed_sample_of_the_method_is_one_event_with_both_instances(shared_data: Path, tmp_path: Path, lake: Lake) -> None:
+def test_the_printed_sample_of_the_method_is_one_event_with_both_instances(
+    shared_data: Path, tmp_path: Path, lake: Lake
+) -> None:
     article = shared_data.parent / "mission" / "article.txt"
     if not article.is_file():
         pytest.skip(f"the article is not at {article}")
@@ -174,7 +189,9 @@ def test_repair_leaves_whole_files_alone(tmp_path: Path, lake: Lake) -> None:
     assert query(lake, "SELECT flags, http_request.user_agent FROM events") == [([], " curl ")]
 
 
-def test_batches_are_bounded_and_their_size_makes_no_difference(tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_bounded_and_their_size_makes_no_difference(
+    tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     records = [record(n % 150) if n % 7 else "17" for n in range(200)]
     source = str(log_file(tmp_path / "a.json.gz", records))
     whole = ingest(lake, [source])
@@ -184,7 +201,11 @@ def test_batches_are_bounded_and_their_size_makes_no_difference(tmp_path: Path, 
     parts = ingest(other, [source], progress=lambda done, total, events: sizes.append(events))
     assert counts(parts) == counts(whole)
     assert [b - a for a, b in zip([0, *sizes], sizes, strict=False)] == [13] * 15 + [5]
-    for table in ("SELECT * FROM events ORDER BY source_index", "SELECT * FROM rejects ORDER BY index", "SELECT * EXCLUDE ingested_at FROM ledger ORDER BY name"):
+    for table in (
+        "SELECT * FROM events ORDER BY source_index",
+        "SELECT * FROM rejects ORDER BY index",
+        "SELECT * EXCLUDE ingested_at FROM ledger ORDER BY name",
+    ):
         assert query(other, table) == query(lake, table)
 
 

@@ -39,7 +39,9 @@ RUN = f"""
 
 def start(root: Path, source: Path, processes: int = 1) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", textwrap.dedent(RUN), str(root), str(processes), str(source)]
-    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SRC)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": str(SRC)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def wait_for_commits(root: Path, commits: int) -> None:

@@ -96,7 +96,9 @@ def test_compaction_leaves_one_sorted_file_a_partition_and_is_idempotent(lake: L
     assert query(lake, "SELECT metadata.uid, event_day FROM events ORDER BY ALL") == before
     assert lake.sizes()["events"].files == 2
     (path,) = [file for file in lake.files("events") if "2024-05-01" in file]
-    rows = DuckDB(threads=1).query(f"SELECT api.operation AS o, time AS t FROM read_parquet('{path}', file_row_number = true) ORDER BY file_row_number")
+    rows = DuckDB(threads=1).query(
+        f"SELECT api.operation AS o, time AS t FROM read_parquet('{path}', file_row_number = true) ORDER BY file_row_number"
+    )
     assert [(row["o"], row["t"]) for row in rows] == sorted((row["o"], row["t"]) for row in rows)
 
 

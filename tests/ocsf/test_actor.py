@@ -106,7 +106,9 @@ def test_identity_that_is_no_object(broken):
 
 
 def test_mistyped_members_are_converted_or_left_out():
-    found = who(type="Root", accountId=111122223333, arn=["x"], sessionContext={"attributes": {"mfaAuthenticated": True}})
+    found = who(
+        type="Root", accountId=111122223333, arn=["x"], sessionContext={"attributes": {"mfaAuthenticated": True}}
+    )
     assert (found.account_uid, found.uid, found.session_is_mfa) == (ACCOUNT, None, True)
     assert found.principal_uid == f"arn:aws:iam::{ACCOUNT}:root"
 

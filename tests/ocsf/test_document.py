@@ -69,7 +69,9 @@ def test_deep_and_unparsable_parts_do_not_stop_it(stored, record, faults):
     deep = {"a": 1}
     for _ in range(60):
         deep = {"n": deep}
-    raw = json.dumps(record(serviceEventDetails=deep)).replace('"managementEvent": true', '"big": ' + "9" * 5000).encode()
+    raw = (
+        json.dumps(record(serviceEventDetails=deep)).replace('"managementEvent": true', '"big": ' + "9" * 5000).encode()
+    )
     event = document(stored([raw])[0])
     assert faults(event) == []
     assert event["unmapped"]["big"] == "9" * 5000

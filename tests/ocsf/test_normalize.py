@@ -28,7 +28,9 @@ def test_columns_are_those_of_the_events_table_even_when_empty():
 
 
 def test_fields_go_to_their_columns(row, record):
-    found = row(record(apiVersion="2016-11-15", sharedEventID="s", vpcEndpointId="vpce-1", errorCode="E", errorMessage="m"))
+    found = row(
+        record(apiVersion="2016-11-15", sharedEventID="s", vpcEndpointId="vpce-1", errorCode="E", errorMessage="m")
+    )
     expected = {
         "time": 1714979289000,
         "event_day": "2024-05-06",
@@ -88,7 +90,8 @@ def test_source_is_an_address_or_a_name(row, record, source, ip, domain):
 
 
 @pytest.mark.parametrize(
-    ("logged", "stored"), [(12, 12), (12.0, 12), ("12", 12), ("x", None), (-1, None), (10**30, None), (None, None), (True, None)]
+    ("logged", "stored"),
+    [(12, 12), (12.0, 12), ("12", 12), ("x", None), (-1, None), (10**30, None), (None, None), (True, None)],
 )
 def test_traffic_is_whole_bytes(row, record, logged, stored):
     found = row(record(additionalEventData={"bytesTransferredOut": logged, "bytesTransferredIn": 3}))
@@ -143,16 +146,25 @@ def test_mistyped_values_that_can_be_read_are_read(row, record):
     assert [found[path] for path in paths] == ["1.08", True, "12", None]
 
 
-@pytest.mark.parametrize("part", ["userIdentity", "requestParameters", "responseElements", "additionalEventData", "resources"])
+@pytest.mark.parametrize(
+    "part", ["userIdentity", "requestParameters", "responseElements", "additionalEventData", "resources"]
+)
 @pytest.mark.parametrize("value", ["HIDDEN_DUE_TO_SECURITY_REASONS", None, 7, [], [[1]], {"a": None}, [{"ARN": 1}]])
 def test_anything_may_stand_for_an_object(row, record, part, value):
-    for name, source in (("ConsoleLogin", "signin"), ("RunInstances", "ec2"), ("AssumeRole", "sts"), ("PutObject", "s3")):
+    for name, source in (
+        ("ConsoleLogin", "signin"),
+        ("RunInstances", "ec2"),
+        ("AssumeRole", "sts"),
+        ("PutObject", "s3"),
+    ):
         found = row(record(**{part: value}, eventName=name, eventSource=f"{source}.amazonaws.com"))
         assert json.loads(found["raw_data"])[part] == value
 
 
 def test_half_a_surrogate_pair_is_replaced_and_said(row, record, stored):
-    raw = json.dumps(record(userAgent="a\ud800b", requestParameters={"k": "\udc00", "e": "😀", "p": "\\ud800"})).encode()
+    raw = json.dumps(
+        record(userAgent="a\ud800b", requestParameters={"k": "\udc00", "e": "😀", "p": "\\ud800"})
+    ).encode()
     found = row(raw)
     assert found["flags"] == ("lone_surrogate",)
     assert found["http_request.user_agent"] == "a\ufffdb"
@@ -161,7 +173,9 @@ def test_half_a_surrogate_pair_is_replaced_and_said(row, record, stored):
 
 
 def test_nul_huge_numbers_and_double_keys_are_kept(row, record, stored):
-    text = json.dumps(record(userAgent="a\0b")).replace('"requestParameters": null', f'"requestParameters": {{"n": {"9" * 5000}}}')
+    text = json.dumps(record(userAgent="a\0b")).replace(
+        '"requestParameters": null', f'"requestParameters": {{"n": {"9" * 5000}}}'
+    )
     raw = text.replace('"readOnly": false', '"readOnly": true, "readOnly": false').encode()
     found = row(raw)
     assert (found["http_request.user_agent"], found["read_only"]) == ("a\0b", False)
@@ -188,7 +202,10 @@ def test_nul_huge_numbers_and_double_keys_are_kept(row, record, stored):
         (b'{"eventName": "A", "eventTime": "yesterday"}', "bad_event_time"),
         (b'{"eventType": "AwsCloudTrailInsight", "eventTime": "2024-01-01T00:00:00Z"}', "insight_event"),
         (b'{"eventCategory": "Insight", "insightDetails": {"state": "Start"}}', "insight_event"),
-        (b'{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventTime": "2024-01-01T00:00:00Z"}', "s3_notification"),
+        (
+            b'{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "eventTime": "2024-01-01T00:00:00Z"}',
+            "s3_notification",
+        ),
     ],
 )
 def test_what_is_no_event_is_refused_with_a_reason(raw, reason):

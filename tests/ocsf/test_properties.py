@@ -14,14 +14,20 @@ from trailhound.ocsf.normalize import normalize
 from trailhound.vocab import tsv
 
 quick = settings(max_examples=50, deadline=None)
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
-MASKS = st.sampled_from(["HIDDEN_DUE_TO_SECURITY_REASONS", "***", "", "true", "ANONYMOUS_PRINCIPAL", "arn:aws:iam::1:user/x"])
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
+)
+MASKS = st.sampled_from(
+    ["HIDDEN_DUE_TO_SECURITY_REASONS", "***", "", "true", "ANONYMOUS_PRINCIPAL", "arn:aws:iam::1:user/x"]
+)
 KEYS = st.text(max_size=4) | st.sampled_from(
     ["items", "instanceId", "userName", "roleName", "roleArn", "arn", "credentials", "accessKeyId", "expiration", "key",
      "assumedRoleUser", "ConsoleLogin", "errorCode", "bucketName", "ARN", "type", "accountId", "sessionContext",
      "sessionIssuer", "attributes", "MFAUsed", "bytesTransferredOut"]
 )  # fmt: skip
-ANYTHING = st.recursive(SCALARS | MASKS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=6)
+ANYTHING = st.recursive(
+    SCALARS | MASKS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=6
+)
 IDENTITY_FIELDS = ["arn", "accountId", "principalId", "userName", "invokedBy", "sessionContext", "onBehalfOf"]
 KINDS = st.sampled_from(["IAMUser", "Root", "AssumedRole", "AWSService", "AWSAccount", "SAMLUser", "Unknown"])
 IDENTITIES = st.fixed_dictionaries({}, optional={"type": KINDS | ANYTHING, **dict.fromkeys(IDENTITY_FIELDS, ANYTHING)})
@@ -54,7 +60,9 @@ def run(raws):
 def test_every_record_is_an_event_or_a_reject(raws):
     batch = run(raws)
     assert {len(values) for values in batch.columns.values()} == {len(raws) - len(batch.rejects)}
-    assert sorted([*batch.columns["source_index"], *(reject.index for reject in batch.rejects)]) == list(range(len(raws)))
+    assert sorted([*batch.columns["source_index"], *(reject.index for reject in batch.rejects)]) == list(
+        range(len(raws))
+    )
     assert all(batch.columns["principal_uid"])
     assert all(batch.columns["metadata.uid"])
 

@@ -97,7 +97,12 @@ def test_every_other_change_names_a_resource(columns):
         ("persistence.iam-backdoor-user", "CreateAccessKey", "AWS::IAM::AccessKey", "AKIA"),
         ("persistence.iam-backdoor-role", "UpdateAssumeRolePolicy", "AWS::IAM::Role", "backdoor-r-role"),
         ("persistence.lambda-backdoor-function", "AddPermission20150331v2", "AWS::Lambda::Function", "backdoor-f-func"),
-        ("credential-access.secretsmanager-retrieve", "GetSecretValue", "AWS::SecretsManager::Secret", "retrieve-secret"),
+        (
+            "credential-access.secretsmanager-retrieve",
+            "GetSecretValue",
+            "AWS::SecretsManager::Secret",
+            "retrieve-secret",
+        ),
         ("credential-access.ssm-retrieve", "GetParameters", "AWS::SSM::Parameter", "credentials"),
     ],
 )

@@ -44,7 +44,13 @@ def test_instances_that_a_call_brings_into_being(named):
 @pytest.mark.parametrize(
     ("service", "operation", "request_", "response", "expected"),
     [
-        ("ec2", "DeleteFlowLogs", {"DeleteFlowLogsRequest": {"FlowLogId": {"content": "fl-1", "tag": 1}}}, None, "EC2::FlowLog fl-1"),
+        (
+            "ec2",
+            "DeleteFlowLogs",
+            {"DeleteFlowLogsRequest": {"FlowLogId": {"content": "fl-1", "tag": 1}}},
+            None,
+            "EC2::FlowLog fl-1",
+        ),
         ("ec2", "ModifySnapshotAttribute", {"snapshotId": "snap-1"}, {"_return": True}, "EC2::Snapshot snap-1"),
         ("ec2", "CreateTags", {"resourcesSet": {"items": [{"resourceId": "vol-1"}]}}, None, "EC2::Volume vol-1"),
         ("s3", "PutBucketPolicy", {"bucketName": "b", "bucketPolicy": {}}, None, "S3::Bucket b"),
@@ -97,7 +103,9 @@ def test_name_and_arn_of_one_thing_are_one_resource(named):
 
 def test_denied_call_names_its_target_in_the_message(named):
     def denied(target):
-        message = f"User: x is not authorized to perform: a:B on resource: {target} because no identity-based policy allows"
+        message = (
+            f"User: x is not authorized to perform: a:B on resource: {target} because no identity-based policy allows"
+        )
         return named("iam", "X", errorCode="AccessDenied", errorMessage=message)
 
     assert denied("user mallory") == {("IAM::User", f"{IAM}user/mallory")}
@@ -107,7 +115,9 @@ def test_denied_call_names_its_target_in_the_message(named):
 
 
 def test_masked_values_name_nothing(named):
-    assert named("iam", "GetUser", {"userName": "HIDDEN_DUE_TO_SECURITY_REASONS"}) == {("IAM::User", f"{IAM}user/alice")}
+    assert named("iam", "GetUser", {"userName": "HIDDEN_DUE_TO_SECURITY_REASONS"}) == {
+        ("IAM::User", f"{IAM}user/alice")
+    }
     assert named("ssm", "SendCommand", {"instanceIds": "***", "parameters": "HIDDEN_DUE_TO_SECURITY_REASONS"}) == set()
 
 

@@ -30,7 +30,9 @@ def test_role_assumed_is_who_signs_in_and_the_session_is_known(row, record):
 def test_failed_assume_role_issues_nothing(row, record):
     request = {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/x", "roleSessionName": "run"}
     found = row(
-        record(eventSource="sts.amazonaws.com", eventName="AssumeRole", requestParameters=request, errorCode="AccessDenied")
+        record(
+            eventSource="sts.amazonaws.com", eventName="AssumeRole", requestParameters=request, errorCode="AccessDenied"
+        )
     )
     assert found["user.uid"] == f"arn:aws:iam::{ACCOUNT}:role/x"
     assert (found["session.uid"], found["session.credential_uid"]) == (None, None)
@@ -53,7 +55,12 @@ def test_mfa_at_sign_in(row, record, logged, used):
 @pytest.mark.parametrize(
     ("operation", "request_", "user", "policy"),
     [
-        ("AttachUserPolicy", {"userName": "bob", "policyArn": "arn:aws:iam::aws:policy/X"}, "user/bob", "arn:aws:iam::aws:policy/X"),
+        (
+            "AttachUserPolicy",
+            {"userName": "bob", "policyArn": "arn:aws:iam::aws:policy/X"},
+            "user/bob",
+            "arn:aws:iam::aws:policy/X",
+        ),
         ("PutRolePolicy", {"roleName": "r", "policyName": "inline"}, "role/r", "inline"),
         ("PutUserPermissionsBoundary", {"userName": "bob", "permissionsBoundary": "arn:p"}, "user/bob", "arn:p"),
         ("DeleteLoginProfile", {"userName": "bob"}, "user/bob", None),

@@ -39,7 +39,9 @@ def test_no_time(text):
     assert epoch_ms(text) is None
 
 
-@pytest.mark.parametrize(("text", "hour"), [("12:00:00 AM", 0), ("12:00:00 PM", 12), ("1:00:00 AM", 1), ("11:00:00 PM", 23)])
+@pytest.mark.parametrize(
+    ("text", "hour"), [("12:00:00 AM", 0), ("12:00:00 PM", 12), ("1:00:00 AM", 1), ("11:00:00 PM", 23)]
+)
 def test_noon_and_midnight(text, hour):
     assert epoch_ms(f"Jan 1, 2024, {text}") == datetime(2024, 1, 1, hour, tzinfo=UTC).timestamp() * 1000
 
@@ -54,7 +56,8 @@ def test_event_time_agrees_with_the_calendar(moment):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2024-13-01T00:00:00Z", "2024-01-01T00:00:61Z", "2024-01-01T00:00:0٣Z", "2024-01-01T24:00:01Z"]
+    "text",
+    ["", "yesterday", "2024-13-01T00:00:00Z", "2024-01-01T00:00:61Z", "2024-01-01T00:00:0٣Z", "2024-01-01T24:00:01Z"],
 )
 def test_bad_event_time(text):
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):

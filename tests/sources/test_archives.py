@@ -96,7 +96,13 @@ def test_large_objects_are_read_twice_and_not_held(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(archives, "SMALL", 100)
     monkeypatch.setattr(archives, "PIECE", 64)
     text = random.Random(1).randbytes(1000)
-    for data in (text, gzip.compress(text), zipped({"a": text}), tarred({"a": text}, "w:gz"), zipped({"z": zipped({"a": text})})):
+    for data in (
+        text,
+        gzip.compress(text),
+        zipped({"a": text}),
+        tarred({"a": text}, "w:gz"),
+        zipped({"z": zipped({"a": text})}),
+    ):
         assert list(read(data, tmp_path).values()) == [(text, None)]
 
 
@@ -183,6 +189,8 @@ def test_what_is_not_supported_says_so(tmp_path: Path) -> None:
     assert read(b"PK\x03\x04 but no archive", tmp_path) == {"f": (b"", "archive_damaged")}
 
 
-@given(data=st.binary(max_size=600), magic=st.sampled_from([b"", b"\x1f\x8b\x08", b"PK\x03\x04", b"PK\x05\x06", b"BZh"]))
+@given(
+    data=st.binary(max_size=600), magic=st.sampled_from([b"", b"\x1f\x8b\x08", b"PK\x03\x04", b"PK\x05\x06", b"BZh"])
+)
 def test_no_bytes_whatever_raise(tmp_path_factory: pytest.TempPathFactory, data: bytes, magic: bytes) -> None:
     assert read(magic + data, tmp_path_factory.getbasetemp())

@@ -84,6 +84,8 @@ def test_digits_sort_as_the_addresses_do(ips):
     assert [int(digits, 16) for _, digits in filter(None, found)] == mapped
 
 
-@pytest.mark.parametrize("text", ["", "AWS Internal", "1.2.3", "1.2.3.4.5", "999.1.1.1", "1.2.3.4/8", "fe80::1%eth0", "١.2.3.4"])
+@pytest.mark.parametrize(
+    "text", ["", "AWS Internal", "1.2.3", "1.2.3.4.5", "999.1.1.1", "1.2.3.4/8", "fe80::1%eth0", "١.2.3.4"]
+)
 def test_no_address(text):
     assert address(text) is None

@@ -35,7 +35,11 @@ def test_failed_otherwise(code, message):
 
 @pytest.mark.parametrize(
     "message",
-    ["User: x is not authorized to perform: s3:GetObject", "... with an explicit deny in a service control policy", "Access Denied"],
+    [
+        "User: x is not authorized to perform: s3:GetObject",
+        "... with an explicit deny in a service control policy",
+        "Access Denied",
+    ],
 )
 def test_denial_behind_a_general_code(message):
     assert is_denial("UnknownError", message)

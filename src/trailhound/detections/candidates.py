@@ -209,4 +209,3 @@ def _among(name: str, numbers: Iterable[int]) -> str:
 
 def _batches(uids: Sequence[int]) -> Iterable[Sequence[int]]:
     return (uids[start : start + _BATCH] for start in range(0, len(uids), _BATCH))
-

@@ -56,22 +56,21 @@ def value_sql(field: Field, column: Column = dialect.column) -> str:
     """SQL of the field's text; of the list of its texts where it is `multiple`."""
     names = [column(path) for path in field.columns]
     match field.kind:
-        case "text":
-            return names[0]
+        case "text" | "strings":
+            sql = names[0]
         case "number" | "boolean":
-            return f"CAST({names[0]} AS VARCHAR)"
+            sql = f"CAST({names[0]} AS VARCHAR)"
         case "time":
-            return dialect.time_text(names[0])
+            sql = dialect.time_text(names[0])
         case "address":
-            return f"coalesce({', '.join(names)})"
+            sql = f"coalesce({', '.join(names)})"
         case "status":
-            return f"CASE {names[0]} WHEN 1 THEN 'success' WHEN 2 THEN 'failure' END"
+            sql = f"CASE {names[0]} WHEN 1 THEN 'success' WHEN 2 THEN 'failure' END"
         case "json":
-            return dialect.json_values(names[0], field.keys)
-        case "strings":
-            return names[0]
+            sql = dialect.json_values(names[0], field.keys)
         case "resources":
-            return f"list_transform({names[0]}, lambda item: item.{dialect.identifier(field.keys[0])})"
+            sql = f"list_transform({names[0]}, lambda item: item.{dialect.identifier(field.keys[0])})"
+    return sql
 
 
 def _reads_json(field: Field, match: Match) -> bool:
@@ -92,22 +91,23 @@ def _test(field: Field, match: Match, column: Column) -> str:
 def _scalar(match: Match, text: str, field: Field, column: Column) -> str:
     match match:
         case Text(patterns, cased):
-            return _text(text, patterns, cased)
+            sql = _text(text, patterns, cased)
         case Listed():
-            return f"coalesce(EXISTS (SELECT 1 FROM {_listed(match, text, column)}), FALSE)"
+            sql = f"coalesce(EXISTS (SELECT 1 FROM {_listed(match, text, column)}), FALSE)"
         case Regex(pattern):
-            return dialect.regex(text, pattern)
+            sql = dialect.regex(text, pattern)
         case Network(low, high, parse):
-            return dialect.between_hex(dialect.ipv4_hex(text) if parse else text, low, high)
+            sql = dialect.between_hex(dialect.ipv4_hex(text) if parse else text, low, high)
         case Present():
-            return f"({text} IS NOT NULL)"
+            sql = f"({text} IS NOT NULL)"
         case Compare(operator, number):
-            return f"coalesce({dialect.number(text)} {operator} {dialect.literal(number)}, FALSE)"
+            sql = f"coalesce({dialect.number(text)} {operator} {dialect.literal(number)}, FALSE)"
         case Moment(unit, number):
             time = text if field.kind in ("number", "time") else dialect.milliseconds(text)
-            return f"coalesce({dialect.time_part(time, unit)} = {dialect.literal(number)}, FALSE)"
+            sql = f"coalesce({dialect.time_part(time, unit)} = {dialect.literal(number)}, FALSE)"
         case Reference(other, relation):
-            return _reference(text, other, relation, column)
+            sql = _reference(text, other, relation, column)
+    return sql
 
 
 def _listed(match: Listed, text: str, column: Column) -> str:

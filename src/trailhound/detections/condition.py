@@ -225,7 +225,7 @@ def _network(field: Field, value: SigmaCIDRExpression) -> Predicate:
         )
     low, high = (f"{int(network[edge]):032x}" for edge in (0, -1))
     inside = Test(ADDRESS, Network(low, high, parse=False))
-    if low <= _MAPPED_LOW and _MAPPED_HIGH <= high and network.prefixlen < 96:
+    if low <= _MAPPED_LOW and high >= _MAPPED_HIGH and network.prefixlen < 96:
         # ::/0 means every IPv6 address, not every address.
         return All((inside, Not(Test(ADDRESS, Network(_MAPPED_LOW, _MAPPED_HIGH, parse=False)))))
     return inside

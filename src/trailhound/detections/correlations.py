@@ -37,7 +37,9 @@ def correlation(parsed: SigmaCorrelationRule, limits: dict[str, int | float], kn
     expression, thresholds = "", _thresholds(parsed, limits)
     if isinstance(parsed.condition, SigmaExtendedCorrelationCondition):
         if kind == "temporal_ordered":
-            raise CatalogError("temporal_ordered with `and`, `or`, `not` is not supported yet", next_step="use temporal")
+            raise CatalogError(
+                "temporal_ordered with `and`, `or`, `not` is not supported yet", next_step="use temporal"
+            )
         expression, thresholds = _expression(parsed.condition.parsed, references), ()
     elif kind == "temporal_ordered" and thresholds != (Threshold(operator="gte", number=len(bases)),):
         raise CatalogError("temporal_ordered asks for all of its rules", next_step="leave its condition out")

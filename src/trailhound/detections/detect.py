@@ -86,7 +86,9 @@ def _correlate(engine: DuckDB, rules: Numbered, reasons: dict[int, str]) -> None
     """Correlations stand in the order in which they stand on each other."""
     positions = {rule.uid: number for number, rule in rules.items()}
     matched = candidates.matched(engine)
-    stood_on = {base.rule_uid for rule in rules.values() if isinstance(rule.logic, Correlation) for base in rule.logic.bases}
+    stood_on = {
+        base.rule_uid for rule in rules.values() if isinstance(rule.logic, Correlation) for base in rule.logic.bases
+    }
     for number, rule in rules.items():
         if not isinstance(rule.logic, Correlation):
             continue

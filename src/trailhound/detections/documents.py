@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from trailhound.model import Level
 
 Kind = Literal["rule", "correlation", "filter"]
 
+_OCTAL = re.compile(r"0\d+")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -91,7 +93,8 @@ def _compose(path: Path) -> Iterator[tuple[yaml.Node, Any]]:
         loader = _Loader(path.read_text("utf-8"))
         while loader.check_node():
             node = loader.get_node()
-            yield node, loader.construct_document(node)
+            if node is not None:
+                yield node, loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise CatalogError(f"not YAML: {error.problem}", where=f"{path}:{line}") from error
@@ -134,8 +137,15 @@ def _check_scalars(path: Path, root: yaml.Node) -> None:
             waiting += [value for _, value in node.value]
         elif isinstance(node, yaml.SequenceNode):
             waiting += node.value
-        elif node.tag == "tag:yaml.org,2002:int" and node.value.startswith("0") and node.value.isdigit() and len(node.value) > 1:
-            raise CatalogError(f"{node.value} is an octal number to YAML", where=where, next_step=f"write '{node.value}' in quotes")
+        elif (
+            node.tag == "tag:yaml.org,2002:int"
+            and node.value.startswith("0")
+            and node.value.isdigit()
+            and len(node.value) > 1
+        ):
+            raise CatalogError(
+                f"{node.value} is an octal number to YAML", where=where, next_step=f"write '{node.value}' in quotes"
+            )
 
 
 def _pairs(node: yaml.Node) -> list[tuple[yaml.ScalarNode, yaml.Node]]:

@@ -35,6 +35,12 @@ class Field(msgspec.Struct, frozen=True):
         return self.kind in ("json", "strings", "resources")
 
 
+_NAMED = {
+    "sourceIPAddress": Field("sourceIPAddress", "address", ("src_endpoint.ip", "src_endpoint.domain")),
+    "eventTime": Field("eventTime", "time", ("time",)),
+    "time_dt": Field("time_dt", "time", ("time",)),
+    "status": Field("status", "status", ("status_id",)),
+}
 ADDRESS = Field("src_ip_hex", "text", ("src_ip_hex",))
 RECORD = Field("raw_data", "text", ("raw_data",))
 
@@ -52,18 +58,20 @@ def resolve(name: str, *, per_resource: bool) -> Field:
                 next_step="add `category: resource` to the logsource, or write `resources` for the list of the event",
             )
         return Field(name, "text", (name,))
-    if name == "sourceIPAddress":
-        return Field(name, "address", ("src_endpoint.ip", "src_endpoint.domain"))
-    if name in ("eventTime", "time_dt"):
-        return Field(name, "time", ("time",))
-    if name == "status":
-        return Field(name, "status", ("status_id",))
+    return _NAMED.get(name) or _column(name) or _path(name)
+
+
+def _column(name: str) -> Field | None:
+    head, _, member = name.partition(".")
+    if head == "resources" and member in dict(RESOURCE_FIELDS):
+        return Field(name, "resources", ("resources",), (member,))
+    column = BY_SOURCE.get(name) or (BY_PATH.get(name) if name != "resources" else None)
+    return Field(name, _KINDS.get(column.type, "text"), (column.path,)) if column else None
+
+
+def _path(name: str) -> Field:
     head, _, rest = name.partition(".")
-    if head == "resources" and rest in dict(RESOURCE_FIELDS):
-        return Field(name, "resources", ("resources",), (rest,))
-    if column := BY_SOURCE.get(name) or (BY_PATH.get(name) if name != "resources" else None):
-        return Field(name, _KINDS.get(column.type, "text"), (column.path,))
-    column_path, path = (_JSON_COLUMNS[head], rest) if rest and head in _JSON_COLUMNS else ("raw_data", name)
+    column, path = (_JSON_COLUMNS[head], rest) if rest and head in _JSON_COLUMNS else ("raw_data", name)
     keys = tuple(path.split("."))
     if not all(keys) or _UNUSABLE.search(path):
         raise CatalogError(
@@ -71,4 +79,4 @@ def resolve(name: str, *, per_resource: bool) -> Field:
             causes=("an empty part between two dots", "a quote, backslash or control character"),
             next_step="write member names with dots between: requestParameters.bucketName",
         )
-    return Field(name, "json", (column_path,), keys)
+    return Field(name, "json", (column,), keys)

@@ -135,10 +135,9 @@ def _production(engine: DuckDB, production: Production, more: Sequence[str]) -> 
 
 def _by_account(accounts: Sequence[str]) -> str:
     listed = ", ".join(literal(account) for account in accounts)
-    return (
-        f"SELECT DISTINCT item.uid AS uid, {_ALWAYS} AS until FROM events, unnest(resources) AS named(item) "
-        f"WHERE {column('cloud.account.uid')} IN ({listed}) AND item.type = 'AWS::EC2::Instance' AND item.uid IS NOT NULL"
-    )
+    return f"""
+        SELECT DISTINCT item.uid AS uid, {_ALWAYS} AS until FROM events, unnest(resources) AS named(item)
+        WHERE {column("cloud.account.uid")} IN ({listed}) AND item.type = 'AWS::EC2::Instance' AND item.uid IS NOT NULL"""
 
 
 def _by_tag(tag: str) -> str:
@@ -148,6 +147,9 @@ def _by_tag(tag: str) -> str:
         raise CatalogError(f"{tag!r} is not key=value", where="trailhound.toml, [production] tags")
     same_key = f"{json_text('tag', '$.key')} = {literal(key)}"
     same_value = f"{json_text('tag', '$.value')} = {literal(value)}"
+    same = f"{same_key} AND {same_value}"
+    # A removal may name the key alone.
+    same_or_any = f"{same_key} AND coalesce({same_value}, TRUE)"
 
     def tagged(node: str, keys: Sequence[str], condition: str) -> str:
         return any_element(json_values(node, keys), condition, item="tag")
@@ -155,28 +157,26 @@ def _by_tag(tag: str) -> str:
     request, response = column("api.request.data"), column("api.response.data")
     specified = any_element(
         json_values(request, ["tagSpecificationSet", "items"]),
-        f"{json_text('spec', '$.resourceType')} = 'instance' AND {tagged('spec', ['tags'], f'{same_key} AND {same_value}')}",
+        f"{json_text('spec', '$.resourceType')} = 'instance' AND {tagged('spec', ['tags'], same)}",
         item="spec",
     )
     calls = f"events WHERE status_id = 1 AND {column('api.operation')}"
-    launched = (
-        f"SELECT {json_text('instance', '$.instanceId')} AS uid, time, TRUE AS present FROM ("
-        f"SELECT time, {specified} AS specified, unnest({json_values(response, ['instancesSet', 'items'])}) AS instance "
-        f"FROM {calls} = 'RunInstances') "
-        f"WHERE specified OR {tagged('instance', ['tagSet', 'items'], f'{same_key} AND {same_value}')}"
-    )
     named = f"unnest({json_values(request, ['resourcesSet', 'items', 'resourceId'])}) AS uid"
     tags = ["tagSet", "items"]
-    created = (
-        f"SELECT {named}, time, {tagged(request, tags, f'{same_key} AND {same_value}')} AS present "
-        f"FROM {calls} = 'CreateTags' AND {tagged(request, tags, same_key)}"
-    )
-    deleted = (
-        f"SELECT {named}, time, FALSE AS present FROM {calls} = 'DeleteTags' "
-        f"AND {tagged(request, tags, f'{same_key} AND coalesce({same_value}, TRUE)')}"
-    )
-    return (
-        f"SELECT uid, CASE WHEN coalesce(max(time) FILTER (NOT present) > max(time) FILTER (present), FALSE) "
-        f"THEN max(time) + {_GRACE_MS} ELSE {_ALWAYS} END AS until "
-        f"FROM ({launched} UNION ALL {created} UNION ALL {deleted}) WHERE starts_with(uid, 'i-') GROUP BY uid HAVING bool_or(present)"
-    )
+    return f"""
+        WITH launched AS (
+            SELECT time, {specified} AS specified, unnest({json_values(response, ["instancesSet", "items"])}) AS instance
+            FROM {calls} = 'RunInstances'
+        ), marks AS (
+            SELECT {json_text("instance", "$.instanceId")} AS uid, time, TRUE AS present
+            FROM launched WHERE specified OR {tagged("instance", tags, same)}
+            UNION ALL
+            SELECT {named}, time, {tagged(request, tags, same)}
+            FROM {calls} = 'CreateTags' AND {tagged(request, tags, same_key)}
+            UNION ALL
+            SELECT {named}, time, FALSE FROM {calls} = 'DeleteTags' AND {tagged(request, tags, same_or_any)}
+        )
+        SELECT uid, CASE
+            WHEN coalesce(max(time) FILTER (NOT present) > max(time) FILTER (present), FALSE) THEN max(time) + {_GRACE_MS}
+            ELSE {_ALWAYS} END AS until
+        FROM marks WHERE starts_with(uid, 'i-') GROUP BY uid HAVING bool_or(present)"""

@@ -10,16 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Literal
 
-import msgspec
-
 from trailhound.detections.fields import Field
 from trailhound.engines.dialect import TimeUnit
 
 Operator = Literal["<", "<=", ">", ">="]
-
-
-class _Node(msgspec.Struct, frozen=True):
-    pass
 
 
 class Wildcard(Enum):
@@ -27,7 +21,7 @@ class Wildcard(Enum):
     ONE = "?"
 
 
-class Slot(_Node):
+class Slot(_Node, frozen=True):
     """A place for the values of the placeholder `%name%`."""
 
     name: str
@@ -36,25 +30,25 @@ class Slot(_Node):
 Pattern = tuple[str | Wildcard | Slot, ...]  # () is the empty string
 
 
-class Text(_Node):
+class Text(_Node, frozen=True):
     """The value is, as a whole, one of these; without regard to case unless `cased`."""
 
     patterns: tuple[Pattern, ...]
     cased: bool = False
 
 
-class Listed(_Node):
+class Listed(_Node, frozen=True):
     """The value stands in a table (`value`, `folded`, `until`: epoch milliseconds up to which it counts)."""
 
     table: str
     cased: bool = False
 
 
-class Regex(_Node):
+class Regex(_Node, frozen=True):
     pattern: str  # RE2, found anywhere; flags inline
 
 
-class Network(_Node):
+class Network(_Node, frozen=True):
     """Bounds in the form of `src_ip_hex`; `parse`: the field is text, of which IPv4 addresses are understood."""
 
     low: str
@@ -62,23 +56,23 @@ class Network(_Node):
     parse: bool
 
 
-class Present(_Node):
+class Present(_Node, frozen=True):
     """There is a value, and it is not JSON null."""
 
 
-class Compare(_Node):
+class Compare(_Node, frozen=True):
     operator: Operator
     number: int | float
 
 
-class Moment(_Node):
+class Moment(_Node, frozen=True):
     """A part of a time, UTC."""
 
     unit: TimeUnit
     number: int
 
 
-class Reference(_Node):
+class Reference(_Node, frozen=True):
     """The value equals that of another field, or starts, ends with or contains it; without regard to case."""
 
     other: Field
@@ -88,20 +82,20 @@ class Reference(_Node):
 Match = Text | Listed | Regex | Network | Present | Compare | Moment | Reference
 
 
-class Test(_Node):
+class Test(_Node, frozen=True):
     field: Field
     match: Match
 
 
-class All(_Node):
+class All(_Node, frozen=True):
     parts: tuple[Predicate, ...]  # none: true
 
 
-class Any(_Node):
+class Any(_Node, frozen=True):
     parts: tuple[Predicate, ...]  # none: false
 
 
-class Not(_Node):
+class Not(_Node, frozen=True):
     part: Predicate
 
 

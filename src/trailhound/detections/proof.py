@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,8 @@ from trailhound.errors import CatalogError
 from trailhound.lake.arrow import events_table
 from trailhound.model import Finding, Record
 from trailhound.ocsf.normalize import normalize
+
+Kind = Literal["fires", "silent"]
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 BASE: dict[str, Any] = {
@@ -47,24 +49,21 @@ BASE: dict[str, Any] = {
     "eventCategory": "Management",
 }
 _STEP = timedelta(seconds=1)
+_HOW_TO = "docs/how-to/write-a-rule.md"
 
 
-class _Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class Expect(_Spec):
+class Expect(_Spec, frozen=True):
     findings: int | None = None  # none given: at least one
     count: int | None = None  # of every finding
 
 
-class Case(_Spec):
+class Case(_Spec, frozen=True):
     name: str
     events: list[dict[str, Any]]
     expect: Expect = Expect()
 
 
-class Ours(_Spec):
+class Ours(_Spec, frozen=True):
     """`[production]` of the settings."""
 
     ids: list[str] = []
@@ -72,7 +71,7 @@ class Ours(_Spec):
     tags: list[str] = []
 
 
-class Proof(_Spec):
+class Proof(_Spec, frozen=True):
     fires: list[Case]
     silent: list[Case]
     rule: str = ""  # id or name; the last rule of the file when not given
@@ -83,10 +82,17 @@ class Proof(_Spec):
 class ProofResult(msgspec.Struct, frozen=True, kw_only=True):
     rule_uid: str
     rule_title: str
-    kind: Literal["fires", "silent"]
+    kind: Kind
     case: str
     passed: bool
     detail: str  # what was found instead; "" when passed
+
+
+class _Trial(NamedTuple):
+    rule: Rule
+    rules: RuleSet  # it, and what it stands on
+    placeholders: Placeholders
+    path: Path  # of the proof
 
 
 def proof_path(rule_file: Path) -> Path:
@@ -103,10 +109,14 @@ def prove(rule_file: Path, engine: DuckDB | None = None) -> list[ProofResult]:
         raise rules.errors[0]
     path = proof_path(rule_file)
     if not path.is_file():
-        raise CatalogError("there is no proof beside the rule", where=str(path), next_step="see docs/how-to/write-a-rule.md")
+        raise CatalogError(
+            "there is no proof beside the rule", where=str(path), next_step="see docs/how-to/write-a-rule.md"
+        )
     proof = catalog.load(path, Proof)
     rule = _subject(rules, proof, rule_file, path)
-    placeholders = Placeholders(values=proof.placeholders, production=Production(**msgspec.structs.asdict(proof.production)))
+    placeholders = Placeholders(
+        values=proof.placeholders, production=Production(**msgspec.structs.asdict(proof.production))
+    )
     own = engine or DuckDB(threads=1)
     try:
         cases = [*(("fires", case) for case in proof.fires), *(("silent", case) for case in proof.silent)]
@@ -125,27 +135,25 @@ def _subject(rules: RuleSet, proof: Proof, rule_file: Path, path: Path) -> Rule:
     raise CatalogError(f"{rule_file.name} has no rule {proof.rule!r}", where=str(path))
 
 
-def _result(
-    engine: DuckDB,
-    rules: RuleSet,
-    rule: Rule,
-    kind: Literal["fires", "silent"],
-    case: Case,
-    placeholders: Placeholders,
-    path: Path,
-) -> ProofResult:
-    batch = normalize(_records(case, path))
+def _result(engine: DuckDB, trial: _Trial, kind: Kind, case: Case) -> ProofResult:
+    batch = normalize(_records(case, trial.path))
     if batch.rejects:
         detail = f"a record of the case is not an event: {batch.rejects[0].detail}"
     else:
         engine.mount_arrow("events", events_table(batch.columns))
-        detail = _difference(kind, case.expect, detect(engine, rules, placeholders=placeholders))
+        found = detect(engine, trial.rules, placeholders=trial.placeholders)
+        detail = _difference(kind, case.expect, found)
     return ProofResult(
-        rule_uid=rule.uid, rule_title=rule.title, kind=kind, case=case.name, passed=not detail, detail=detail
+        rule_uid=trial.rule.uid,
+        rule_title=trial.rule.title,
+        kind=kind,
+        case=case.name,
+        passed=not detail,
+        detail=detail,
     )
 
 
-def _difference(kind: Literal["fires", "silent"], expect: Expect, detected: Detected) -> str:
+def _difference(kind: Kind, expect: Expect, detected: Detected) -> str:
     """What speaks against the expectation; "" when nothing does."""
     if detected.skipped:
         return detected.skipped[0].reason
@@ -165,7 +173,9 @@ def _records(case: Case, path: Path) -> Iterator[Record]:
         for position, record in enumerate(_expanded(case.events)):
             yield Record(raw=msgspec.json.encode(record), source_uid="proof", index=position)
     except (ValueError, TypeError, KeyError) as error:
-        raise CatalogError(f"the events of the case {case.name!r} are not understood: {error}", where=str(path)) from error
+        raise CatalogError(
+            f"the events of the case {case.name!r} are not understood: {error}", where=str(path)
+        ) from error
 
 
 def _expanded(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

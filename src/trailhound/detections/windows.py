@@ -61,7 +61,9 @@ def episodes(engine: DuckDB, gaps: Mapping[int, int]) -> None:
         SELECT rule, finding, row, {_RESOURCE}, NULL, [{principal}, {account}] FROM numbered""")
 
 
-def correlate(engine: DuckDB, rule: int, correlation: Correlation, positions: Mapping[str, int], *, feeds: bool) -> None:
+def correlate(
+    engine: DuckDB, rule: int, correlation: Correlation, positions: Mapping[str, int], *, feeds: bool
+) -> None:
     """Add the findings of one correlation. `positions`: rule uid → number in HITS; `feeds`: others stand on it."""
     steps = f"seen AS ({_seen(correlation, positions)}), {_fired(correlation)}"
     engine.execute(f"INSERT INTO {MEMBERS} WITH {steps}, {_islands(correlation)} {_members(rule, correlation)}")

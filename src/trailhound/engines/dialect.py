@@ -54,7 +54,11 @@ def equals(expression: str, value: str) -> str:
 def one_of(expression: str, values: Sequence[str]) -> str:
     """Equality with any of the values, as they are; never NULL."""
     listed = ", ".join(literal(value) for value in values)
-    return f"coalesce({expression} = {listed}, FALSE)" if len(values) == 1 else f"coalesce({expression} IN ({listed}), FALSE)"
+    return (
+        f"coalesce({expression} = {listed}, FALSE)"
+        if len(values) == 1
+        else f"coalesce({expression} IN ({listed}), FALSE)"
+    )
 
 
 def matches(expression: str, pattern: str) -> str:

@@ -66,9 +66,7 @@ class Coverage(msgspec.Struct, frozen=True):
 def status(engine: DuckDB) -> Status:
     counted = ("bytes", "records", "events", "duplicates", "rejected")
     sums = ", ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {name}" for name in counted)
-    (ledger,) = engine.query(
-        f"SELECT count(*) AS objects, {sums}, max(ingested_at) AS ingested_at FROM ledger"
-    )
+    (ledger,) = engine.query(f"SELECT count(*) AS objects, {sums}, max(ingested_at) AS ingested_at FROM ledger")
     rejects = engine.query("SELECT reason, count(*) AS n FROM rejects GROUP BY reason ORDER BY n DESC, reason")
     return Status(
         accounts=tuple(_accounts(engine)),

@@ -14,6 +14,7 @@ from trailhound import catalog
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import RequestError
 from trailhound.model import Finding, Observable
+from trailhound.vocab.aws import address
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -127,7 +128,10 @@ def parse(text: str) -> Observable:
         raise RequestError(
             f"{text!r} does not name an observable", next_step="write KIND=VALUE, as in ip_address=180.163.251.231"
         )
-    return Observable(kind=kind.strip(), value=value.strip())
+    kind, value = kind.strip(), value.strip()
+    if kind == "ip_address" and (written := address(value)):
+        value = written[0]  # as the events table writes it
+    return Observable(kind=kind, value=value)
 
 
 def _fetch(engine: DuckDB, where: str, params: dict[str, Any], since: int, until: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from trailhound.investigation.evidence import Evidence
 from trailhound.model import Chart, Moment
 
 MOST_MOMENTS = 200
-_OUTCOME: dict[int, Literal["success", "failure"]] = {1: "success", 2: "failure"}
+_OUTCOME: dict[int, Literal["success", "failure", ""]] = {0: "", 1: "success", 2: "failure"}
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 # Whatever changed something, signed in, failed or is the alert itself; reads are summed up in one line.
@@ -68,7 +68,7 @@ def _act(row: dict[str, Any], at: int) -> Moment:
         )
         text, phase = f"{row['operation']}{on}{origin}{failed}", "before" if row["time"] < at else "after"
     phase = "alert" if row["alert"] else phase
-    outcome = _OUTCOME.get(row["status_id"], "")
+    outcome = _OUTCOME[row["status_id"]]
     return Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase=phase, status=outcome)
 
 

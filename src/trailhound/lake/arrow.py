@@ -20,9 +20,15 @@ _PRIMITIVE = {
     "int": ac.DataType.int32(),
     "boolean": ac.DataType.bool(),
 }
-_DUCKDB = {"string": "VARCHAR", "bigint": "BIGINT", "int": "INTEGER", "boolean": "BOOLEAN",
-           "timestamp": "TIMESTAMPTZ", "strings": "VARCHAR[]",
-           "resources": "STRUCT(" + ", ".join(f"{name} VARCHAR" for name, _ in RESOURCE_FIELDS) + ")[]"}
+_DUCKDB = {
+    "string": "VARCHAR",
+    "bigint": "BIGINT",
+    "int": "INTEGER",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+    "strings": "VARCHAR[]",
+    "resources": "STRUCT(" + ", ".join(f"{name} VARCHAR" for name, _ in RESOURCE_FIELDS) + ")[]",
+}
 
 
 def events_table(columns: Mapping[str, Sequence[Any]]) -> ac.Table:

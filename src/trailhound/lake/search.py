@@ -132,7 +132,7 @@ class _Compiler:
         self.expression = expression
         self.newest = newest_ms
 
-    def condition(self, node: Node) -> str:  # noqa: PLR0911 - one line a kind of node
+    def condition(self, node: Node) -> str:
         match node:
             case And(nodes):
                 return "(" + " AND ".join(map(self.condition, nodes)) + ")" if nodes else "TRUE"

@@ -137,7 +137,7 @@ def _read(user_identity: bytes, partition: str) -> Actor:
 _remembered = lru_cache(8192)(_read)
 
 
-def _principal(who: _Identity, partition: str) -> tuple[str, bool]:  # noqa: PLR0911 - one answer per kind
+def _principal(who: _Identity, partition: str) -> tuple[str, bool]:
     """(principal_uid, whether it tells one principal from all others)."""
     account, name = _text(who.account_id), _text(who.user_name)
     # The part after the colon is the session; a principal id that is only the account names nobody.

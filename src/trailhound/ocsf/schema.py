@@ -52,7 +52,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("actor.user.account.uid", "string", "userIdentity.accountId", "the caller's account"),
     Column("actor.session.created_time", "bigint", "", "when the session began, epoch milliseconds"),
     Column("actor.session.is_mfa", "boolean", "", "sessionContext.attributes.mfaAuthenticated"),
-    Column("actor.session.issuer", "string", "userIdentity.sessionContext.sessionIssuer.arn", "role or user that issued the session"),
+    Column(
+        "actor.session.issuer",
+        "string",
+        "userIdentity.sessionContext.sessionIssuer.arn",
+        "role or user that issued the session",
+    ),
     Column("actor.invoked_by", "string", "userIdentity.invokedBy", "service that called on the caller's behalf"),
     Column("actor.idp.name", "string", "userIdentity.identityProvider", "identity provider"),
     Column("src_endpoint.ip", "string", "", "source address, when sourceIPAddress is one"),
