@@ -2,7 +2,8 @@
 
     python bench/detect.py --events 1000000 --rules 150
 
-The floor is one scan of the columns that `detect` reads of every event, in the same run: the ratio to it can be compared between machines, the seconds cannot.
+The floor is one scan of the columns that `detect` reads of every event, in the same run: the ratio to it can be
+compared between machines, the seconds cannot.
 """
 
 from __future__ import annotations

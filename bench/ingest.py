@@ -26,6 +26,7 @@ from isal import igzip_lib
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from trailhound.ingest.ingest import ingest
+from trailhound.ingest.report import IngestReport
 from trailhound.lake.lake import Lake
 from trailhound.simulation import simulate
 
@@ -86,9 +87,10 @@ def bench(logs: Path, root: Path, processes: int) -> None:
     print(f"lake: {size.rows:,} rows in {size.files} files, {size.bytes / size.rows:.0f} bytes an event")
     for name, run in (("ingest", first), ("the same again", again), ("under other names", copies)):
         report = run.result
+        assert isinstance(report, IngestReport)
         print(
             f"{name}: {report.seen:,} seen = {report.events:,} events + {report.duplicates:,} duplicates + {report.rejected:,} rejected"
-        )  # type: ignore[attr-defined]
+        )
 
 
 def floor_of(files: list[Path], processes: int) -> tuple[int, int]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Literal
 
+import msgspec
+
 from trailhound.detections.fields import Field
 from trailhound.engines.dialect import TimeUnit
 
@@ -21,7 +23,7 @@ class Wildcard(Enum):
     ONE = "?"
 
 
-class Slot(_Node, frozen=True):
+class Slot(msgspec.Struct, frozen=True):
     """A place for the values of the placeholder `%name%`."""
 
     name: str
@@ -30,25 +32,25 @@ class Slot(_Node, frozen=True):
 Pattern = tuple[str | Wildcard | Slot, ...]  # () is the empty string
 
 
-class Text(_Node, frozen=True):
+class Text(msgspec.Struct, frozen=True):
     """The value is, as a whole, one of these; without regard to case unless `cased`."""
 
     patterns: tuple[Pattern, ...]
     cased: bool = False
 
 
-class Listed(_Node, frozen=True):
+class Listed(msgspec.Struct, frozen=True):
     """The value stands in a table (`value`, `folded`, `until`: epoch milliseconds up to which it counts)."""
 
     table: str
     cased: bool = False
 
 
-class Regex(_Node, frozen=True):
+class Regex(msgspec.Struct, frozen=True):
     pattern: str  # RE2, found anywhere; flags inline
 
 
-class Network(_Node, frozen=True):
+class Network(msgspec.Struct, frozen=True):
     """Bounds in the form of `src_ip_hex`; `parse`: the field is text, of which IPv4 addresses are understood."""
 
     low: str
@@ -56,23 +58,23 @@ class Network(_Node, frozen=True):
     parse: bool
 
 
-class Present(_Node, frozen=True):
+class Present(msgspec.Struct, frozen=True):
     """There is a value, and it is not JSON null."""
 
 
-class Compare(_Node, frozen=True):
+class Compare(msgspec.Struct, frozen=True):
     operator: Operator
     number: int | float
 
 
-class Moment(_Node, frozen=True):
+class Moment(msgspec.Struct, frozen=True):
     """A part of a time, UTC."""
 
     unit: TimeUnit
     number: int
 
 
-class Reference(_Node, frozen=True):
+class Reference(msgspec.Struct, frozen=True):
     """The value equals that of another field, or starts, ends with or contains it; without regard to case."""
 
     other: Field
@@ -82,20 +84,20 @@ class Reference(_Node, frozen=True):
 Match = Text | Listed | Regex | Network | Present | Compare | Moment | Reference
 
 
-class Test(_Node, frozen=True):
+class Test(msgspec.Struct, frozen=True):
     field: Field
     match: Match
 
 
-class All(_Node, frozen=True):
+class All(msgspec.Struct, frozen=True):
     parts: tuple[Predicate, ...]  # none: true
 
 
-class Any(_Node, frozen=True):
+class Any(msgspec.Struct, frozen=True):
     parts: tuple[Predicate, ...]  # none: false
 
 
-class Not(_Node, frozen=True):
+class Not(msgspec.Struct, frozen=True):
     part: Predicate
 
 
