@@ -52,18 +52,18 @@ _STEP = timedelta(seconds=1)
 _HOW_TO = "docs/how-to/write-a-rule.md"
 
 
-class Expect(_Spec, frozen=True):
+class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     findings: int | None = None  # none given: at least one
     count: int | None = None  # of every finding
 
 
-class Case(_Spec, frozen=True):
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     events: list[dict[str, Any]]
     expect: Expect = Expect()
 
 
-class Ours(_Spec, frozen=True):
+class Ours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[production]` of the settings."""
 
     ids: list[str] = []
@@ -71,7 +71,7 @@ class Ours(_Spec, frozen=True):
     tags: list[str] = []
 
 
-class Proof(_Spec, frozen=True):
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fires: list[Case]
     silent: list[Case]
     rule: str = ""  # id or name; the last rule of the file when not given

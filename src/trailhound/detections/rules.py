@@ -25,12 +25,12 @@ CorrelationKind = Literal[
 Operator = Literal["gt", "gte", "lt", "lte", "eq", "neq"]
 
 
-class Threshold(_Frozen, frozen=True, kw_only=True):
+class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     operator: Operator
     number: int | float
 
 
-class Base(_Frozen, frozen=True, kw_only=True):
+class Base(msgspec.Struct, frozen=True, kw_only=True):
     """One rule that a correlation stands on, and what the correlation's fields are called in its events."""
 
     rule_uid: str
@@ -38,7 +38,7 @@ class Base(_Frozen, frozen=True, kw_only=True):
     values: tuple[Field, ...]
 
 
-class Correlation(_Frozen, frozen=True, kw_only=True):
+class Correlation(msgspec.Struct, frozen=True, kw_only=True):
     kind: CorrelationKind
     bases: tuple[Base, ...]
     timespan_ms: int
@@ -48,7 +48,7 @@ class Correlation(_Frozen, frozen=True, kw_only=True):
     expression: str = ""  # extended condition of `temporal`: SQL over p0, p1 ..., "base N is in the window"
 
 
-class Rule(_Frozen, frozen=True, kw_only=True):
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
     uid: str
     name: str
     title: str
@@ -69,7 +69,7 @@ class Rule(_Frozen, frozen=True, kw_only=True):
     line: int = 0
 
 
-class RuleSet(_Frozen, frozen=True, kw_only=True):
+class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     """Rules that can run, each after those it stands on. `errors`: one per faulty rule."""
 
     rules: tuple[Rule, ...]
