@@ -55,7 +55,7 @@ def test_status_shows_spans_and_gaps_of_each_account(engine: DuckDB) -> None:
 def test_status_adds_up(engine: DuckDB) -> None:
     found = status(engine)
     assert found.records == found.events + found.duplicates + found.rejected == 8
-    assert (found.events, found.duplicates, found.rejects) == (5, 1, {"no_event_time": 1, "not_an_object": 1})
+    assert (found.events, found.duplicates, found.rejects) == (5, 1, {"no_event_name": 1, "not_an_object": 1})
     assert found.tables == {"events": 5, "ledger": 1, "rejects": 2, "findings": 0}
     assert found.completeness["user_agent"] == 0.8
     assert found.completeness["source"] == found.completeness["principal"] == 1.0

@@ -117,10 +117,11 @@ def prove(rule_file: Path, engine: DuckDB | None = None) -> list[ProofResult]:
     placeholders = Placeholders(
         values=proof.placeholders, production=Production(**msgspec.structs.asdict(proof.production))
     )
+    trial = _Trial(rule, only(rules, [rule.uid]), placeholders, path)
     own = engine or DuckDB(threads=1)
     try:
-        cases = [*(("fires", case) for case in proof.fires), *(("silent", case) for case in proof.silent)]
-        return [_result(own, only(rules, [rule.uid]), rule, kind, case, placeholders, path) for kind, case in cases]
+        fires = [_result(own, trial, "fires", case) for case in proof.fires]
+        return fires + [_result(own, trial, "silent", case) for case in proof.silent]
     finally:
         if engine is None:
             own.close()

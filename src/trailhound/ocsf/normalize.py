@@ -157,27 +157,13 @@ def _row(record: Record) -> tuple[Any, ...]:
     if kind.class_uid != API_ACTIVITY or kind.session:
         activity_id = account_activity(name, request) or activity_id
         about = subjects.subject(kind, who, request, response, mfa_used=more.mfa_used, found=found)
+    moved = (None, None) if more is NOTHING_ADDED else (_whole(more.bytes_out), _whole(more.bytes_in))
+    # fmt: off
     return (
-        event,
-        time,
-        day,
-        kind.class_uid,
-        activity_id,
-        account,
-        request_text,
-        response_text,
-        found,
-        who.principal_uid,
-        flags,
-        record.source_uid,
-        record.index,
-        text,
-        ended,
-        _origin(event.source_ip_address),
-        (None, None) if more is NOTHING_ADDED else (_whole(more.bytes_out), _whole(more.bytes_in)),
-        who,
-        about,
+        event, time, day, kind.class_uid, activity_id, account, request_text, response_text, found, who.principal_uid,
+        flags, record.source_uid, record.index, text, ended, _origin(event.source_ip_address), moved, who, about,
     )
+    # fmt: on
 
 
 def _read(record: Record) -> tuple[CloudTrail, str, tuple[str, ...]]:
