@@ -96,7 +96,13 @@ def test_a_mistake_of_ours_is_said_in_four_lines(trailhound: Run, monkeypatch: p
 
 def test_the_manual_waits_for_nothing_heavy() -> None:
     script = "import sys; from trailhound.__main__ import main; main(['--help']); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(SOURCE)})
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
     loaded = set(done.stdout.splitlines()[-1].split())
     assert not loaded & {"duckdb", "deltalake", "sigma", "jinja2", "arro3.core", "sqlglot", "msgspec.json"}
 

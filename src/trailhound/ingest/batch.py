@@ -11,7 +11,7 @@ from trailhound.model import Record, Reject
 
 # Some 5 kB of memory a record while it becomes columns, Arrow and Parquet.
 FULL_RECORDS = 40_000
-FULL_BYTES = 48 << 20
+FULL_BYTES = 32 << 20
 # At the end of a folder a batch of this size is written though there is room: folders are mostly days,
 # and a day in one file need not be put together again.
 ENOUGH_RECORDS = 12_000
