@@ -138,7 +138,9 @@ def test_damage_in_the_middle_leaves_what_stands_before_it(tmp_path: Path) -> No
     assert got[:150_000] == text[:150_000]
 
 
-@pytest.mark.parametrize("data", [gzip.compress(TEXT) + b"trailing", gzip.compress(TEXT) + b"x"], ids=["much", "little"])
+@pytest.mark.parametrize(
+    "data", [gzip.compress(TEXT) + b"trailing", gzip.compress(TEXT) + b"x"], ids=["much", "little"]
+)
 def test_bytes_behind_the_end_are_reported(tmp_path: Path, data: bytes) -> None:
     assert read(data, tmp_path) == {"f": (TEXT, "gzip_trailing_bytes")}
 
