@@ -19,7 +19,9 @@ static: .venv/installed-dev ## lint, format, types, layers
 	$(BIN)/lint-imports
 
 bench: .venv/installed-dev ## speed and memory, as ratios to the floor of the same run
-	$(BIN)/python -m bench
+	$(BIN)/python bench/ingest.py
+	$(BIN)/python bench/detect.py
+	$(BIN)/python bench/investigate.py
 
 docs: .venv/installed-dev ## the generated parts of docs/reference
 	$(BIN)/python docs/generate.py

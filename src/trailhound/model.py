@@ -7,12 +7,13 @@ order written here, so equal values give equal bytes.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 Verdict = Literal["yes", "no", "unknown"]
 Level = Literal["informational", "low", "medium", "high", "critical"]
+LEVELS: tuple[Level, ...] = get_args(Level)  # the gravest last
 Disposition = Literal["malicious", "suspicious", "benign", "undetermined"]
 
 

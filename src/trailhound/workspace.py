@@ -16,6 +16,7 @@ from trailhound import __version__, catalog
 from trailhound import settings as organisation
 from trailhound.cases import Decisions
 from trailhound.detections.detect import Skipped, detect
+from trailhound.detections.lint import lint
 from trailhound.detections.placeholders import Placeholders, Production
 from trailhound.detections.proof import ProofResult, prove
 from trailhound.detections.rules import RuleSet
@@ -23,7 +24,7 @@ from trailhound.detections.rules import only as only_rules
 from trailhound.detections.sigma import PROOF, load_rules
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.enrichers import context
-from trailhound.errors import RequestError
+from trailhound.errors import CatalogError, RequestError
 from trailhound.ingest.ingest import IngestReport, ingest
 from trailhound.ingest.ledger import Status, status
 from trailhound.investigation import answers, steps
@@ -34,7 +35,7 @@ from trailhound.lake import arrow, sql_guard, times
 from trailhound.lake.lake import Lake, Snapshot
 from trailhound.lake.search import SearchResult, search
 from trailhound.lake.tables import TABLES
-from trailhound.model import Answer, Finding, Investigation
+from trailhound.model import LEVELS, Answer, Finding, Investigation
 from trailhound.reports import html
 from trailhound.simulation.simulate import simulate
 from trailhound.simulation.truth import Truth
@@ -42,7 +43,6 @@ from trailhound.simulation.truth import Truth
 PLACE = ".trailhound"
 VARIABLE = "TRAILHOUND_WORKSPACE"
 DEMO_STORY = "roboman1"
-LEVELS = ("informational", "low", "medium", "high", "critical")
 
 Progress = Callable[..., None]
 
@@ -225,6 +225,11 @@ class Workspace:
         """Run the proof beside each rule file; of the pack when none is named."""
         files = (f for path in _rule_paths(rules, no_pack=bool(rules)) for f in catalog.find(path))
         return [result for file in files if not file.name.endswith(PROOF) for result in prove(file)]
+
+    def lint_rules(self, rules: Sequence[Path | str] = ()) -> list[CatalogError]:
+        """Complaints about rule files, malformed ones first; of the pack when none is named."""
+        found = self.rules(rules, no_pack=bool(rules))
+        return [*found.errors, *lint(found)]
 
     def simulate(
         self,

@@ -12,14 +12,13 @@ import pytest
 
 from trailhound import catalog
 from trailhound.detections.detect import detect
-from trailhound.detections.findings import LEVELS
 from trailhound.detections.placeholders import Placeholders
 from trailhound.detections.proof import Proof, proof_path, prove
 from trailhound.detections.rules import Rule, RuleSet
 from trailhound.detections.sigma import PROOF, load_rules
 from trailhound.engines.duckdb import DuckDB
 from trailhound.lake.arrow import events_table
-from trailhound.model import Record
+from trailhound.model import LEVELS, Record
 from trailhound.ocsf.normalize import normalize
 from trailhound.simulation import simulate
 

@@ -107,7 +107,7 @@ def prove(*paths: Path, options: Options = Options()) -> int:
 
 @app.command
 def lint(*paths: Path, options: Options = Options()) -> int:
-    """Check rules without running them; every complaint has file and line.
+    """Check rules without running them: what is malformed, and what keeps a rule from being trusted.
 
     Exits with status 1 when there is a complaint.
 
@@ -120,7 +120,7 @@ def lint(*paths: Path, options: Options = Options()) -> int:
     paths
         Rules, or folders of them. Default: the pack.
     """
-    complaints = open_workspace(options).rules(paths, no_pack=bool(paths)).errors
+    complaints = open_workspace(options).lint_rules(paths)
     for complaint in complaints:
         if options.json:
             render.document({"where": complaint.where, "what": complaint.what, "next_step": complaint.next_step})

@@ -15,9 +15,8 @@ from trailhound.detections.windows import MEMBERS
 from trailhound.engines.dialect import identifier
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import CatalogError
-from trailhound.model import Finding, Level, Resource
+from trailhound.model import LEVELS, Finding, Resource
 
-LEVELS: tuple[Level, ...] = ("informational", "low", "medium", "high", "critical")
 TEMPLATE_NAMES = ("principal", "count", "window", "resources", "account", "operation", "ip")
 
 _NAMED = 3  # of a list in a title
