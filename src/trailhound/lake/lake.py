@@ -31,7 +31,7 @@ FORMAT = 1
 MARKER = "lake.json"
 
 _ROW_GROUP = 32_768  # rows; the unit that a reader skips when its operations do not match
-_SMALL = 20_000  # rows a file should have at least: opening a file costs as much as reading so many
+_SMALL = 10_000  # rows a file should have at least: opening a file costs as much as reading so many
 _MANY = 16  # files of one partition
 
 
@@ -219,7 +219,7 @@ class Lake:
         plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
         properties = WriterProperties(
             compression="ZSTD",
-            compression_level=1,
+            compression_level=3,
             max_row_group_size=_ROW_GROUP,
             column_properties=dict.fromkeys(layout.unique, plain),
         )
