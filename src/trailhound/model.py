@@ -27,7 +27,7 @@ class Record(msgspec.Struct, frozen=True):
     raw: bytes  # the record's own JSON text, byte for byte
     source_uid: str  # ledger row of the file it came from
     index: int  # position among the records of that file, from 0
-    flags: tuple[str, ...] = ()  # "repaired": the text was mended before it parsed
+    flags: tuple[str, ...] = ()  # "repaired": the text was mended first; "partial", "from_ocsf": rebuilt from less
 
 
 class Reject(msgspec.Struct, frozen=True):

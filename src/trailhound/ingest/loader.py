@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from trailhound import containers
-from trailhound.containers.found import Broken, Found
+from trailhound.containers.found import Broken, Found, Partial
 from trailhound.containers.repair import LIMIT, Repaired, padded, repair
 from trailhound.containers.scan import RECORD_LIMIT
 from trailhound.ingest.batch import Batch, Source
@@ -75,12 +75,15 @@ class Loader:
             if pending:
                 self._broken(source, index, pending)
                 index, pending = index + 1, None
+            own_flags = flags
+            if isinstance(item, Partial):
+                item, own_flags = item.raw, flags + item.flags  # noqa: PLW2901 - the record in it
             if isinstance(item, Broken):
                 pending = item
             elif len(item) > RECORD_LIMIT:
                 pending = Broken(None, "record_too_large", f"{len(item)} bytes; at most {RECORD_LIMIT} are read")
             else:
-                self._batch.add(Record(item, source.uid, index, flags))
+                self._batch.add(Record(item, source.uid, index, own_flags))
                 index += 1
             if self._batch.full:
                 self._batch.bytes += min(found.consumed, size) - reported
@@ -119,7 +122,9 @@ class Loader:
             return containers.read(chain((text, rest or b""), pieces))
         container, items = containers.read(iter((text,)))
         items = list(items)
-        if padded(text) or not any(isinstance(item, bytes) and b'"eventName"' in item for item in items):
+        if padded(text) or not any(
+            isinstance(item, Partial) or (isinstance(item, bytes) and b'"eventName"' in item) for item in items
+        ):
             mended = repair(text)
             if mended:
                 self._note(mended, source)
