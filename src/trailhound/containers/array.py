@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import msgspec
 
 from trailhound.containers import scan
-from trailhound.containers.envelopes import opened
-from trailhound.containers.found import NOT_JSON, Broken, Found, Text
+from trailhound.containers.found import Found, Text, reader
 
-_decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_read = reader(list[msgspec.Raw])
 
 
 def sniff(head: bytes) -> bool:
@@ -18,19 +17,7 @@ def sniff(head: bytes) -> bool:
 
 
 def records(text: Text) -> Iterator[Found]:
-    for value in _elements(text):
-        if isinstance(value, Broken):
-            yield value
-        else:
-            yield from opened(value)
-
-
-def _elements(text: Text) -> Iterator[Found]:
-    if text.whole is not None:
-        try:
-            found = [bytes(raw) for raw in _decode(text.whole)]
-        except NOT_JSON:
-            found = []
-        if found and all(value.startswith(b"{") for value in found):
-            return iter(found)
+    found = [] if text.whole is None else [bytes(raw) for raw in _read(text.whole) or ()]
+    if found and all(value.startswith((b"{", b"[")) for value in found):
+        return iter(found)
     return scan.values(text.pieces())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from trailhound.containers.found import NOT_JSON, Broken, Found, Text, excerpt
+from trailhound.containers.found import Broken, Found, excerpt, reader
 
 
 class _Digest(msgspec.Struct):
@@ -15,18 +15,16 @@ class _Digest(msgspec.Struct):
     logFiles: list[msgspec.Raw]  # noqa: N815
 
 
-_decode = msgspec.json.Decoder(_Digest).decode
+_read = reader(_Digest)
 
 
-def sniff(head: bytes) -> bool:
-    return b'"digestS3Bucket"' in head and b'"digestS3Object"' in head
+def sniff(value: bytes) -> bool:
+    return b'"digestS3Bucket"' in value and b'"digestS3Object"' in value
 
 
-def records(text: Text) -> Iterator[Found]:
-    data = text.head
-    try:
-        digest = _decode(data)
-    except NOT_JSON:
-        yield data  # a record that only speaks of digests somewhere inside
-    else:
-        yield Broken(None, "digest", f"a digest file that lists {len(digest.logFiles)} log files", excerpt(data))
+def contents(value: bytes) -> Iterator[Found] | None:
+    digest = _read(value)
+    if digest is None:
+        return None
+    detail = f"a digest file that lists {len(digest.logFiles)} log files"
+    return iter((Broken(None, "digest", detail, excerpt(value)),))

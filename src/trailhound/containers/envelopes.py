@@ -1,26 +1,147 @@
-"""What a single JSON object may be: a record, or something records are wrapped in."""
+"""What a single JSON value may be: a record, or something records are wrapped in, however often.
+
+An envelope has `sniff(value) -> bool`, a quick look for its marks anywhere, and `contents(value)`, which
+gives what the value holds: bytes, which may be wrapped in turn, or Partial or Broken; and None when the
+value proves to be none of its own. It decides by the keys of the top level only, which no caller of AWS
+can write, so that no text inside a record can make the record disappear.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from types import ModuleType
 
-from trailhound.containers import digest, event_bridge, records, s3_notification
-from trailhound.containers.found import Found, Text
+import msgspec
 
-# In this order; each only *suspects* by its sniff, and hands on as a record what proves to be none of its own,
-# so that no text inside a record can make it disappear.
-ENVELOPES = (
+from trailhound.containers import (
+    digest,
+    elastic,
+    encoded,
+    event_bridge,
+    kinesis,
+    lake_query,
+    log_analytics,
+    logs_events,
+    logs_query,
+    lookup_events,
+    message,
+    nested_array,
+    ocsf_event,
+    query_signature,
+    records,
+    records_list,
+    s3_delivery,
+    s3_notification,
+    scan,
+    sns,
+    splunk,
+    sqs,
+    table_row,
+)
+from trailhound.containers.found import Broken, Found, excerpt, reader
+
+DEPTH = 12  # wrappings within each other: a page of SQS, SNS, EventBridge and the record are five
+
+# The first that claims a value has it.
+ENVELOPES: tuple[ModuleType, ...] = (
     s3_notification,  # before `records`: it has `Records` too
     records,
+    s3_delivery,
     event_bridge,
+    lookup_events,
+    logs_events,
+    logs_query,  # before `splunk`: both are `results`
+    lake_query,
+    sqs,
+    sns,
+    kinesis,
+    elastic,
+    splunk,
+    log_analytics,
+    ocsf_event,
+    query_signature,  # before `digest`: the less there is in common, the earlier
     digest,
+    nested_array,
+    records_list,
+    message,  # any object with a message of JSON: after all that say more of themselves
+    table_row,
 )
 
+_RECORD = re.compile(rb'\{\s*"eventVersion"\s*:')
+_NO_RAW = msgspec.Raw(b"")
 
-def opened(value: bytes) -> Iterator[Found]:
-    """The records in one JSON object, which is most often the record itself."""
+
+class _Event(msgspec.Struct):
+    """A record, whatever its first key; or a shipper's copy of it beside its original."""
+
+    eventName: str  # noqa: N815 - the names in the record
+    eventSource: str  # noqa: N815
+    eventTime: str  # noqa: N815
+    message: msgspec.Raw = _NO_RAW
+    event: msgspec.Raw = _NO_RAW
+    event_original: msgspec.Raw = msgspec.field(name="event.original", default=_NO_RAW)
+    raw: msgspec.Raw = msgspec.field(name="_raw", default=_NO_RAW)
+    raw_data: msgspec.Raw = _NO_RAW
+
+
+_read_event = reader(_Event)
+
+
+def opened(value: bytes, depth: int = DEPTH) -> Iterator[Found]:
+    """The records in one JSON object or array; most often the object is the record itself."""
+    claimed = None if _is_record(value) else claim(value)
+    if claimed is None:
+        yield value
+        return
+    for found in claimed[1]:
+        if isinstance(found, bytes):
+            yield from unwrapped(found, depth - 1)
+        else:
+            yield found
+
+
+def _is_record(value: bytes) -> bool:
+    if _RECORD.match(value):
+        return True
+    event = _read_event(value)
+    if event is None or event.eventSource.startswith("aws:"):
+        return False
+    return not any(map(bytes, (event.message, event.event, event.event_original, event.raw, event.raw_data)))
+
+
+def claim(value: bytes) -> tuple[ModuleType, Iterable[Found]] | None:
+    """The envelope that a value is, and its contents."""
     for envelope in ENVELOPES:
-        if envelope.sniff(value):
-            yield from envelope.records(Text.of(value))
-            return
-    yield value
+        if envelope.sniff(value) and (contents := envelope.contents(value)) is not None:
+            return envelope, contents
+    return None
+
+
+def unwrapped(text: bytes, depth: int = DEPTH) -> Iterator[Found]:
+    """The records in a text that was found in a wrapping: JSON, JSON run together, or base64 of it."""
+    text = text.strip()
+    if depth < 0:
+        yield Broken(None, "too_deep", f"more than {DEPTH} wrappings within each other", excerpt(text))
+    elif not text.startswith((b"{", b"[")):
+        yield from _plain(text, depth)
+    elif scan.fault(text) is None:
+        yield from opened(text, depth)
+    else:
+        for value in scan.values(iter((text,))):
+            if isinstance(value, bytes):
+                yield from opened(value, depth)
+            else:
+                yield value
+
+
+def _plain(text: bytes, depth: int) -> Iterator[Found]:
+    inner = encoded.contents(text)
+    if inner is None:
+        yield sns.plain(text) or Broken(None, "not_json", "a message that is no JSON", excerpt(text))
+        return
+    for found in inner:
+        if isinstance(found, bytes):
+            yield from unwrapped(found, depth - 1)
+        else:
+            yield found

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from trailhound.containers.found import NOT_JSON, Broken, Found, Text, excerpt
+from trailhound.containers.found import Broken, Found, excerpt, reader
+from trailhound.containers.s3_notification import pointer
 
 
 class _Event(msgspec.Struct):
@@ -14,22 +15,33 @@ class _Event(msgspec.Struct):
     detail_type: str = msgspec.field(name="detail-type")
 
 
-_decode = msgspec.json.Decoder(_Event).decode
+class _Bucket(msgspec.Struct):
+    name: str
 
 
-def sniff(head: bytes) -> bool:
-    return b'"detail-type"' in head and b'"detail"' in head
+class _Object(msgspec.Struct):
+    key: str
 
 
-def records(text: Text) -> Iterator[Found]:
-    data = text.head
-    try:
-        event = _decode(data)
-    except NOT_JSON:
-        yield data  # a record that only speaks of `detail-type` somewhere inside
-        return
+class _Created(msgspec.Struct):
+    bucket: _Bucket
+    object: _Object
+
+
+_read, _read_created = reader(_Event), reader(_Created)
+
+
+def sniff(value: bytes) -> bool:
+    return b'"detail-type"' in value and b'"detail"' in value
+
+
+def contents(value: bytes) -> Iterator[Found] | None:
+    event = _read(value)
+    if event is None:
+        return None
     if event.detail_type.endswith("via CloudTrail"):
-        yield bytes(event.detail)
-    else:
-        detail = f"an EventBridge event of another kind: {event.detail_type[:100]}"
-        yield Broken(None, "not_cloudtrail", detail, excerpt(data))
+        return iter((bytes(event.detail),))
+    if event.detail_type.startswith("Object ") and (created := _read_created(event.detail)):
+        return iter((pointer(created.bucket.name, created.object.key, value),))
+    detail = f"an EventBridge event of another kind: {event.detail_type[:100]}"
+    return iter((Broken(None, "not_cloudtrail", detail, excerpt(value)),))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trailhound.containers import scan
-from trailhound.containers.envelopes import opened
 from trailhound.containers.found import Broken, Found, Text, excerpt
 
 _LOOK_AT = 20  # lines
@@ -18,16 +17,26 @@ def sniff(head: bytes) -> bool:
 
 
 def records(text: Text) -> Iterator[Found]:
+    for position, line in split(text.pieces()):
+        if isinstance(line, Broken):
+            yield line
+        else:
+            yield from _line(line, position)
+
+
+def split(pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes | Broken]]:
+    """Lines without their ends, each with its position; Broken stands for one beyond all measure."""
     position, rest = 0, b""
-    for piece in text.pieces():
+    for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
-            yield from _line(line, position)
+            yield position, line
             position += len(line) + 1
         if len(rest) > scan.RECORD_LIMIT:
-            yield Broken(position, "record_too_large", f"a line of more than {scan.RECORD_LIMIT} bytes", excerpt(rest))
+            detail = f"a line of more than {scan.RECORD_LIMIT} bytes"
+            yield position, Broken(position, "record_too_large", detail, excerpt(rest))
             position, rest = position + len(rest), b""
-    yield from _line(rest, position)
+    yield position, rest
 
 
 def _line(line: bytes, position: int) -> Iterator[Found]:
@@ -35,8 +44,8 @@ def _line(line: bytes, position: int) -> Iterator[Found]:
     if not value:
         return
     problem = scan.fault(value)
-    if problem is None and value.startswith(b"{"):
-        yield from opened(value)
+    if problem is None and value.startswith((b"{", b"[{")):
+        yield value
     elif problem is None:
         yield Broken(position, "not_json", "a line that is no JSON object", excerpt(value))
     else:
@@ -45,7 +54,7 @@ def _line(line: bytes, position: int) -> Iterator[Found]:
             if isinstance(found, Broken):
                 yield found._replace(position=position + (found.position or 0))
             else:
-                yield from opened(found)
+                yield found
 
 
 def _is_object(line: bytes) -> bool:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 
 from trailhound.containers import scan
-from trailhound.containers.envelopes import opened
-from trailhound.containers.found import Broken, Found, Text
+from trailhound.containers.found import Found, Text
 
 _RECORD = re.compile(rb'\{\s*"(?:eventVersion|awsRegion)"\s*:')
 
@@ -18,8 +17,6 @@ def sniff(head: bytes) -> bool:
 
 
 def records(text: Text) -> Iterator[Found]:
-    for value in scan.values(text.pieces()):
-        if isinstance(value, Broken):
-            yield value
-        else:
-            yield from opened(value)
+    if text.whole is not None and text.whole.lstrip().startswith(b"{") and scan.fault(text.whole) is None:
+        return iter((text.whole.strip(),))
+    return scan.values(text.pieces())

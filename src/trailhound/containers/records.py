@@ -1,4 +1,8 @@
-"""`{"Records": [...]}`: a log file as CloudTrail delivers it."""
+"""`{"Records": [...]}`: a log file as CloudTrail delivers it, and as the console's event history gives it.
+
+What Lambda is called with by SQS, SNS and Kinesis is laid out alike: an entry that does not begin as a
+record does is looked into.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ import msgspec
 
 from trailhound.containers import scan
 from trailhound.containers.found import NOT_JSON, Found, Text
+
+USUAL = b'{"eventVersion":'
 
 _BEGINS = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[')
 _SLACK = 0.05  # blanks and commas between records; more means that the file holds something else too
@@ -27,11 +33,20 @@ def sniff(head: bytes) -> bool:
 
 def records(text: Text) -> Iterator[Found]:
     if text.whole is not None:
-        try:
-            found = [bytes(raw) for raw in _decode(text.whole).Records]
-        except NOT_JSON:
-            found = None  # damaged: what is whole in it is found by the scanner
+        found = _entries(text.whole)  # None when it is damaged: what is whole in it is found by the scanner
         # A second `Records` key would silently replace the first.
         if found is not None and sum(map(len, found)) >= len(text.whole) * (1 - _SLACK) - 100:
             return iter(found)
     return scan.values(text.pieces())
+
+
+def contents(value: bytes) -> Iterator[Found] | None:
+    found = _entries(value)
+    return None if found is None else iter(found)
+
+
+def _entries(data: bytes) -> list[bytes] | None:
+    try:
+        return [bytes(raw) for raw in _decode(data).Records]
+    except NOT_JSON:
+        return None

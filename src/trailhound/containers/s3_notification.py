@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import unquote_plus
 
 import msgspec
 
 from trailhound.containers import records as log_file
-from trailhound.containers.found import NOT_JSON, Broken, Found, Text, excerpt
+from trailhound.containers.found import Broken, Found, Text, excerpt, reader
+
+_SHOWN = 300  # characters of an object's address
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str = ""
+    key: str = ""
+
+
+class _Place(msgspec.Struct, frozen=True):
+    bucket: _Named = _Named()
+    object: _Named = _Named()
 
 
 class _Entry(msgspec.Struct):
@@ -15,7 +28,7 @@ class _Entry(msgspec.Struct):
     s3: msgspec.Raw
 
 
-_decode = msgspec.json.Decoder(_Entry).decode
+_read_entry, _read_place = reader(_Entry), reader(_Place)
 
 
 def sniff(head: bytes) -> bool:
@@ -24,14 +37,24 @@ def sniff(head: bytes) -> bool:
 
 def records(text: Text) -> Iterator[Found]:
     for found in log_file.records(text):
-        if isinstance(found, bytes) and _is_notice(found):
-            yield Broken(None, "s3_notification", "a notice of a write to S3, not an event", excerpt(found))
-        else:
-            yield found
+        yield (isinstance(found, bytes) and _notice(found)) or found
 
 
-def _is_notice(entry: bytes) -> bool:
-    try:
-        return _decode(entry).eventSource == "aws:s3"
-    except NOT_JSON:
-        return False
+def contents(value: bytes) -> Iterator[Found] | None:
+    return records(Text.of(value))
+
+
+def pointer(bucket: str, key: str, data: bytes) -> Broken:
+    """A reject that says where the records are."""
+    address = f"s3://{bucket}/{key}"[:_SHOWN]
+    detail = f"a notice of a write to S3, not an event: ingest what it points to, {address}"
+    return Broken(None, "s3_notification", detail, excerpt(data))
+
+
+def _notice(entry: bytes) -> Broken | None:
+    """What an entry points to; None when it is no notice of S3."""
+    found = _read_entry(entry)
+    if found is None or found.eventSource != "aws:s3":
+        return None
+    place = _read_place(found.s3) or _Place()
+    return pointer(place.bucket.name, unquote_plus(place.object.key), entry)

@@ -1,0 +1,52 @@
+"""Elasticsearch and OpenSearch: a document's `_source`, a whole answer (`hits.hits[]`), or `event.original`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from trailhound.containers.found import Found, reader
+
+
+class _Hits(msgspec.Struct):
+    hits: list[msgspec.Raw]
+
+
+class _Answer(msgspec.Struct):
+    hits: _Hits
+
+
+class _Document(msgspec.Struct):
+    source: msgspec.Raw = msgspec.field(name="_source")
+
+
+class _Original(msgspec.Struct):
+    original: str
+
+
+class _Event(msgspec.Struct):
+    event: _Original
+
+
+class _FlatEvent(msgspec.Struct):
+    original: str = msgspec.field(name="event.original")
+
+
+_read_answer, _read_document = reader(_Answer), reader(_Document)
+_read_event, _read_flat = reader(_Event), reader(_FlatEvent)
+
+
+def sniff(value: bytes) -> bool:
+    return b'"_source"' in value or b'"original"' in value or b'"event.original"' in value or b'"hits"' in value
+
+
+def contents(value: bytes) -> Iterator[Found] | None:
+    if answer := _read_answer(value):
+        return map(bytes, answer.hits.hits)
+    if document := _read_document(value):
+        return iter((bytes(document.source),))
+    if event := _read_event(value):
+        return iter((event.event.original.encode(),))
+    flat = _read_flat(value)
+    return iter((flat.original.encode(),)) if flat else None
