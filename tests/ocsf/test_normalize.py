@@ -191,8 +191,6 @@ def test_nul_huge_numbers_and_double_keys_are_kept(row, record, stored):
         (b"[]", "not_an_object"),
         (b'"text"', "not_an_object"),
         (b"7", "not_an_object"),
-        (b'{"eventName": "A", "userAgent": "\xff"}', "invalid_utf8"),
-        (b'{"eventName": "A", "requestParameters": {"k": "\xff"}}', "invalid_utf8"),
         (b'{"eventName": "A", "requestParameters": ' + DEEP + b"}", "too_deep"),
         (DEEP, "not_an_object"),
         (b"{}", "no_event_name"),
@@ -210,6 +208,14 @@ def test_nul_huge_numbers_and_double_keys_are_kept(row, record, stored):
 )
 def test_what_is_no_event_is_refused_with_a_reason(raw, reason):
     assert refused(raw) == reason
+
+
+@pytest.mark.parametrize("place", ["userAgent", "requestParameters"])
+def test_stray_bytes_are_replaced_and_flagged(row, record, stored, place):
+    made = record(**{place: {"k": "~"} if place == "requestParameters" else "~"})
+    raw = json.dumps(made).encode().replace(b"~", b"caf\xe9")
+    assert row(raw)["flags"] == ("invalid_utf8",)
+    assert stored([raw])[0]["raw_data"] == raw.decode("utf-8", "replace")
 
 
 def test_time_of_a_log_shipper_stands_in(row, record):

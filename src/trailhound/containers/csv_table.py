@@ -11,7 +11,7 @@ import csv
 from collections.abc import Callable, Iterable, Iterator
 
 from trailhound.containers import scan
-from trailhound.containers.found import Broken, Found, Partial, Text, excerpt
+from trailhound.containers.found import Broken, Found, Text, excerpt
 from trailhound.containers.rows import is_table, record_of
 
 _DELIMITERS = (",", "\t", ";")
@@ -42,14 +42,16 @@ def records(text: Text) -> Iterator[Found]:
 
 
 def _record(header: list[str], row: list[str], line: int) -> Found:
-    if len(row) == len(header):
-        found: bytes | Partial | None = record_of(dict(zip(header, row, strict=True)))
-        if found is not None:
-            return found
-        reason, detail = "no_event_name", f"a row without a record or an event name, at line {line}"
-    else:
-        reason, detail = "csv_damaged", f"{len(row)} cells where the header has {len(header)}, at line {line}"
-    return Broken(None, reason, detail, excerpt(",".join(row).encode("utf-8", "surrogateescape")))
+    shown = excerpt(",".join(row).encode("utf-8", "surrogateescape"))
+    if len(row) != len(header):
+        detail = f"{len(row)} cells where the header has {len(header)}, at line {line}"
+        return Broken(None, "csv_damaged", detail, shown)
+    found = record_of(dict(zip(header, row, strict=True)))
+    if found is None:
+        return Broken(None, "no_event_name", f"a row without a record or an event name, at line {line}", shown)
+    if isinstance(found, bytes) and (problem := scan.fault(found)):
+        return Broken(None, problem[0], f"a cell at line {line}: {problem[1]}", shown)
+    return found
 
 
 def _delimiter(head: bytes) -> str | None:

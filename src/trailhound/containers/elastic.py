@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from trailhound.containers.found import Found, reader
+from trailhound.containers.found import Broken, Found, excerpt, reader
 
 
 class _Hits(msgspec.Struct):
@@ -33,12 +33,28 @@ class _FlatEvent(msgspec.Struct):
     original: str = msgspec.field(name="event.original")
 
 
+class _Modules(msgspec.Struct):
+    cloudtrail: msgspec.Raw
+
+
+class _Mapped(msgspec.Struct):
+    """A record taken apart by Elastic's own integration, its original thrown away."""
+
+    aws: _Modules
+
+
 _read_answer, _read_document = reader(_Answer), reader(_Document)
-_read_event, _read_flat = reader(_Event), reader(_FlatEvent)
+_read_event, _read_flat, _read_mapped = reader(_Event), reader(_FlatEvent), reader(_Mapped)
 
 
 def sniff(value: bytes) -> bool:
-    return b'"_source"' in value or b'"original"' in value or b'"event.original"' in value or b'"hits"' in value
+    return (
+        b'"_source"' in value
+        or b'"original"' in value
+        or b'"event.original"' in value
+        or b'"hits"' in value
+        or b'"cloudtrail"' in value
+    )
 
 
 def contents(value: bytes) -> Iterator[Found] | None:
@@ -48,5 +64,9 @@ def contents(value: bytes) -> Iterator[Found] | None:
         return iter((bytes(document.source),))
     if event := _read_event(value):
         return iter((event.event.original.encode(),))
-    flat = _read_flat(value)
-    return iter((flat.original.encode(),)) if flat else None
+    if flat := _read_flat(value):
+        return iter((flat.original.encode(),))
+    if _read_mapped(value):
+        detail = "a document of Elastic without event.original: export it from where the original is preserved"
+        return iter((Broken(None, "no_original", detail, excerpt(value)),))
+    return None

@@ -41,7 +41,7 @@ from trailhound.containers import (
 )
 from trailhound.containers.found import Broken, Found, excerpt, reader
 
-DEPTH = 12  # wrappings within each other: a page of SQS, SNS, EventBridge and the record are five
+DEPTH = 24  # steps into a value; a page of SQS around SNS around a subscription takes eight
 
 # The first that claims a value has it.
 ENVELOPES: tuple[ModuleType, ...] = (
@@ -122,7 +122,7 @@ def unwrapped(text: bytes, depth: int = DEPTH) -> Iterator[Found]:
     """The records in a text that was found in a wrapping: JSON, JSON run together, or base64 of it."""
     text = text.strip()
     if depth < 0:
-        yield Broken(None, "too_deep", f"more than {DEPTH} wrappings within each other", excerpt(text))
+        yield Broken(None, "too_deep", f"more than {DEPTH} steps into wrappings within each other", excerpt(text))
     elif not text.startswith((b"{", b"[")):
         yield from _plain(text, depth)
     elif scan.fault(text) is None:

@@ -21,7 +21,7 @@ def records(text: Text) -> Iterator[Found]:
         if isinstance(line, Broken):
             yield line
         else:
-            yield from _line(line, position)
+            yield from values(line, position)
 
 
 def split(pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes | Broken]]:
@@ -39,7 +39,8 @@ def split(pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes | Broken]]:
     yield position, rest
 
 
-def _line(line: bytes, position: int) -> Iterator[Found]:
+def values(line: bytes, position: int) -> Iterator[Found]:
+    """The objects on a line that stands at `position`."""
     value = line.strip()
     if not value:
         return

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from trailhound.containers import scan
 from trailhound.containers.found import Broken, Found, Text, excerpt
-from trailhound.containers.lines import split
+from trailhound.containers.lines import split, values
 
 _STAMP = re.compile(rb"\s*\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)\s+(?:[^\s{]+\s+)?(?=\{)")
 _LOOK_AT = 20  # lines
@@ -23,6 +22,6 @@ def records(text: Text) -> Iterator[Found]:
         if isinstance(line, Broken):
             yield line
         elif stamp := _STAMP.match(line):
-            yield from scan.values(iter((line[stamp.end() :],)))
+            yield from values(line[stamp.end() :], position + stamp.end())
         elif line.strip():
             yield Broken(position, "not_json", "a line that is no time and JSON object", excerpt(line))

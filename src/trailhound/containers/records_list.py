@@ -1,4 +1,4 @@
-"""An object with a list of records under any name: `{"events": [{"eventVersion": ...}, ...], "next": ...}`."""
+"""An object with a list of records under any name: `{"cloudtrail": [{"eventVersion": ...}, ...], "next": ...}`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import msgspec
 
 from trailhound.containers.found import Found, reader
 
-_LIST = rb'\[\s*\{\s*"(?:eventVersion|awsRegion)"\s*:'
-_BEGINS = re.compile(_LIST)
-_FIRST_MEMBER = re.compile(rb'\s*\{\s*"[^"\\]*"\s*:\s*' + _LIST)
+_BEGINS = re.compile(rb'\s*\{\s*"[^"\\]*"\s*:\s*\[\s*\{')
 
-_read, _read_list = reader(dict[str, msgspec.Raw]), reader(list[msgspec.Raw])
+
+class _Named(msgspec.Struct):
+    eventName: str  # noqa: N815 - the name in the record
+
+
+_read, _read_list, _read_named = reader(dict[str, msgspec.Raw]), reader(list[msgspec.Raw]), reader(_Named)
 
 
 def sniff(value: bytes) -> bool:
-    return _FIRST_MEMBER.match(value) is not None
+    return _BEGINS.match(value) is not None and b'"eventName"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:
-    members = _read(value) or _read(value.decode("utf-8", "replace").encode())
-    return None if members is None else _records(members)
-
-
-def _records(members: dict[str, msgspec.Raw]) -> Iterator[Found]:
-    for raw in map(bytes, members.values()):
-        if _BEGINS.match(raw):
-            yield from map(bytes, _read_list(raw) or ())
+    # A name that a changed byte made invalid is no reason to lose the list.
+    members = _read(value) or _read(value.decode("utf-8", "replace").encode()) or {}
+    lists = [_read_list(raw) or () for raw in members.values()]
+    held = [items for items in lists if any(map(_read_named, items))]
+    return (bytes(item) for items in held for item in items) if held else None

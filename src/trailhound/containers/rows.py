@@ -106,7 +106,8 @@ def _converted(value: Any, column: _Column) -> Any:
         return {"true": True, "false": False, "yes": True, "no": False}.get(str(value).lower(), value)
     if column.kind == "time":
         return _time(str(value))
-    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    text = str(value)
+    return text.lower() if column.kind == "word" or isinstance(value, bool) else text
 
 
 def _part(value: Any, column: _Column) -> Any:

@@ -15,7 +15,7 @@ from trailhound.containers.rows import record_of
 
 
 class _Line(msgspec.Struct):
-    result: dict[str, Any]
+    result: msgspec.Raw
 
 
 class _Page(msgspec.Struct):
@@ -26,7 +26,12 @@ class _Result(msgspec.Struct):
     raw: str = msgspec.field(name="_raw")
 
 
-_read_line, _read_page, _read_result = reader(_Line), reader(_Page), reader(_Result)
+_read_line, _read_page, _read_result, _read_fields = (
+    reader(_Line),
+    reader(_Page),
+    reader(_Result),
+    reader(dict[str, Any]),
+)
 
 
 def sniff(value: bytes) -> bool:
@@ -34,10 +39,17 @@ def sniff(value: bytes) -> bool:
 
 
 def contents(value: bytes) -> Iterator[Found] | None:
-    if line := _read_line(value):
-        found = record_of(line.result)
-        return None if found is None else iter((found,))
     if page := _read_page(value):
-        return map(bytes, page.results)
-    result = _read_result(value)
-    return iter((result.raw.encode(),)) if result else None
+        return (_held(bytes(result)) or bytes(result) for result in page.results)
+    line = _read_line(value)
+    found = _held(bytes(line.result) if line else value)
+    return None if found is None else iter((found,))
+
+
+def _held(result: bytes) -> Found | None:
+    """The record in a result, or one made of its fields."""
+    found = _read_result(result)
+    if found:
+        return found.raw.encode()
+    fields = _read_fields(result)
+    return None if fields is None or not any("." in name for name in fields) else record_of(fields)

@@ -88,7 +88,7 @@ class _Origin(NamedTuple):
 def normalize(records: Iterable[Record]) -> Batch:
     """Every record becomes one event or one Reject; none raises.
 
-    Reasons of rejection: `not_json`, `not_an_object`, `invalid_utf8`, `too_deep`, `no_event_time`,
+    Reasons of rejection: `not_json`, `not_an_object`, `too_deep`, `no_event_time`,
     `bad_event_time`, `no_event_name`, `insight_event` (statistics about events), `s3_notification`
     (a pointer to an object). Flags of events: those of `record.read_leniently` and `actor`, and `no_event_id`.
     """

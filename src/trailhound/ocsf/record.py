@@ -82,14 +82,15 @@ def read_leniently(raw: bytes) -> tuple[CloudTrail, str, tuple[str, ...]]:
     """(the fields, the record's text, flags) of a record that `decode` refused.
 
     Flags: `mistyped` a field had another type than documented and was converted or left out;
-    `lone_surrogate` half of a UTF-16 pair was replaced by U+FFFD, in the text too, for no JSON
-    reader after this one would take it. Raises NotAnEvent.
+    `invalid_utf8` bytes that are no UTF-8, `lone_surrogate` halves of a UTF-16 pair were replaced by
+    U+FFFD, in the text too, for no JSON reader after this one would take them. Raises NotAnEvent.
     """
     flags = []
     try:
         text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise NotAnEvent("invalid_utf8", f"byte {error.start} is not UTF-8") from None
+    except UnicodeDecodeError:
+        text = raw.decode("utf-8", "replace")
+        flags.append("invalid_utf8")
     mended = _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
     if mended != text:
         flags.append("lone_surrogate")
