@@ -1,7 +1,8 @@
 """One row per eventID: which events of a batch are new, which are copies, which contradict another.
 
 A copy is a record whose JSON says the same, whatever its blanks and the order of its keys. Two records
-with one eventID that say different things are both kept, and both flagged: one of them was changed.
+with one eventID that say different things are both kept, and both flagged: one of them was changed. A
+record put together from less (`partial`) says nothing new of an event that is there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import arro3.core as ac
 import msgspec
 
+from trailhound.containers.rows import PARTIAL
 from trailhound.engines.dialect import literal
 from trailhound.lake.lake import Lake
 
@@ -70,13 +72,19 @@ class Index:
             return Verdicts(new=list(range(len(uids))))
         stored = self._stored(suspects, set(days))
         verdicts = Verdicts(new=[])
-        for row, uid in enumerate(uids):
+        partial = [PARTIAL in flags for flags in columns["flags"]]
+        for row in sorted(range(len(uids)), key=partial.__getitem__):
+            uid = uids[row]
             if uid not in suspects:
                 verdicts.new.append(row)
                 continue
             place = columns["source_uid"][row], columns["source_index"][row]
+            others = stored.setdefault(uid, [])
+            if partial[row] and others and not any((one.source_uid, one.source_index) == place for one in others):
+                verdicts.duplicates.append(row)
+                continue
             this = _Stored(days[row], *place, columns["raw_data"][row], row)
-            _compare(this, stored.setdefault(uid, []), uid, verdicts)
+            _compare(this, others, uid, verdicts)
         return verdicts
 
     def _seen(self, uids: Sequence[str]) -> set[str]:
