@@ -39,6 +39,8 @@ from trailhound.model import LEVELS, Answer, Finding, Investigation
 from trailhound.reports import html
 from trailhound.simulation.simulate import simulate
 from trailhound.simulation.truth import Truth
+from trailhound.sources.aws import Access
+from trailhound.sources.layout import Selection
 
 PLACE = ".trailhound"
 VARIABLE = "TRAILHOUND_WORKSPACE"
@@ -84,14 +86,45 @@ class Workspace:
         return organisation.load(self.folder)
 
     def ingest(
-        self, sources: Sequence[str | Path], *, repair: bool = False, progress: Progress | None = None
+        self,
+        sources: Sequence[str | Path],
+        *,
+        repair: bool = False,
+        follow_links: bool = False,
+        profile: str | None = None,
+        role_arn: str | None = None,
+        endpoint_url: str | None = None,
+        requester_pays: bool = False,
+        accounts: Sequence[str] = (),
+        regions: Sequence[str] = (),
+        since: str | None = None,
+        until: str | None = None,
+        progress: Progress | None = None,
+        remark: Callable[[str], None] = lambda _: None,
     ) -> IngestReport:
-        """Read files, folders, globs, archives or `-` into the lake; every record is accounted for."""
+        """Read files, folders, globs, archives, `-`, `s3://`, `sqs:`, `lookup-events:` or `logs:` into the lake; every
+        record is accounted for. `remark` is called with what was left out on purpose, and why.
+        """
+        selection = Selection(
+            accounts=tuple(accounts),
+            regions=tuple(regions),
+            since=times.interval(since).start if since else None,
+            until=times.interval(until).end if until else None,
+        )
         lake = Lake.create(self.folder)
         toml = self.folder / organisation.FILE
         if not toml.exists():
             toml.write_text(organisation.TEMPLATE, "utf-8")
-        return ingest(lake, [str(s) for s in sources], repair=repair, progress=progress)
+        return ingest(
+            lake,
+            [str(s) for s in sources],
+            repair=repair,
+            follow_links=follow_links,
+            access=Access(profile, role_arn, endpoint_url, requester_pays),
+            selection=selection,
+            progress=progress,
+            remark=remark,
+        )
 
     def status(self) -> Status:
         """What the lake holds, where its gaps are, and what was rejected."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from trailhound.sources import archives, inflate
 from trailhound.sources.archives import Object, objects
-from trailhound.sources.path import File, Unreadable
+from trailhound.sources.items import File, Unreadable
 
 TEXT = b'{"Records":[]}\n'
 
@@ -187,7 +187,7 @@ def test_what_is_not_supported_says_so(tmp_path: Path) -> None:
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     assert read((tmp_path / "t").read_bytes(), tmp_path) == {"f!link": (b"", "special_file")}
-    assert read(b"\x28\xb5\x2f\xfd rest", tmp_path) == {"f": (b"", "compression_unsupported")}
+    assert read(b"Rar!\x1a\x07 rest", tmp_path) == {"f": (b"", "compression_unsupported")}
     assert read(b"PK\x03\x04 but no archive", tmp_path) == {"f": (b"", "archive_damaged")}
 
 

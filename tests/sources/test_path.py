@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from trailhound.errors import InputError
-from trailhound.sources.path import File, Paths, Unreadable
+from trailhound.sources.items import File, Unreadable
+from trailhound.sources.path import Paths
 
 
 @pytest.fixture

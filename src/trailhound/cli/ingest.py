@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from trailhound.cli import render
 from trailhound.cli.options import Flag, Options, open_workspace
@@ -14,19 +15,68 @@ if TYPE_CHECKING:
     from trailhound.ingest.ingest import IngestReport
 
 
+@Parameter(name="*", group=Group("AWS", sort_key=50))
+@dataclass(frozen=True)
+class Aws:
+    """What is not left to the usual chain of boto3: environment, profiles, container, instance."""
+
+    profile: str | None = None
+    """Profile of the AWS configuration to take credentials and Region from."""
+
+    role_arn: str | None = None
+    """Role to take on before anything is read."""
+
+    endpoint_url: str | None = None
+    """Another endpoint than that of AWS, for all its services. Default: $AWS_ENDPOINT_URL"""
+
+    requester_pays: Flag = False
+    """Accept that whoever reads pays, as buckets of that kind demand."""
+
+
+@Parameter(name="*", group=Group("Selection", sort_key=40))
+@dataclass(frozen=True)
+class Selected:
+    accounts: Annotated[tuple[str, ...], Parameter(name="--account", show_default=False)] = ()
+    """Of s3:// in CloudTrail's layout: read only this account. May be repeated."""
+
+    regions: Annotated[tuple[str, ...], Parameter(name="--region", show_default=False)] = ()
+    """Of s3:// in CloudTrail's layout: read only this Region. May be repeated."""
+
+    since: str | None = None
+    """Of s3://, lookup-events: and logs: what was delivered on this day or later."""
+
+    until: str | None = None
+    """Of these: what was delivered up to the day after this one, since events come late."""
+
+
+_ALL, _USUAL = Selected(), Aws()
+
+
 def ingest(
-    *sources: Annotated[str, Parameter(allow_leading_hyphen=True)], repair: Flag = False, options: Options = Options()
+    *sources: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    repair: Flag = False,
+    follow_links: Flag = False,
+    selected: Selected = _ALL,
+    aws: Aws = _USUAL,
+    options: Options = Options(),
 ) -> None:
     """Read CloudTrail logs into the lake; every record is accounted for.
 
     Files, folders and globs; plain, gzip, zip or tar; what is in them is told from the content, not from the name.
     Reading the same logs again adds nothing. Records that cannot be read are counted with their reason.
 
+    From AWS: s3://BUCKET[/PREFIX], sqs:QUEUE (objects that a queue announces), lookup-events:[REGION,...] (management
+    events of the last 90 days), logs:GROUP[:STREAM_PREFIX] (CloudWatch Logs). Objects that were read before are not
+    fetched again; a message is deleted when all that it announces is in the lake.
+
     For example:
 
         trailhound ingest logs/
         trailhound ingest 'logs/2020/11/*.json.gz' export.zip
         pbpaste | trailhound ingest - --repair
+        trailhound ingest s3://my-trail --account 111122223333 --since 2024-05-01 --until 2024-05-07
+        trailhound ingest sqs:cloudtrail-queue --profile security
+        trailhound ingest lookup-events:us-east-1,eu-west-1 --since 2024-05-01
 
     Parameters
     ----------
@@ -34,6 +84,8 @@ def ingest(
         What to read; - is standard input.
     repair
         Mend text that was pasted from a report or a chat (smart quotes, missing braces), and mark its events.
+    follow_links
+        Follow symbolic links inside folders; each folder is read once.
     """
     if mistyped := [source for source in sources if source.startswith("-") and source != "-"]:
         raise RequestError(
@@ -45,12 +97,23 @@ def ingest(
         raise RequestError(
             "nothing to read is named", where="trailhound ingest", next_step="name files or folders, or -"
         )
+    remarks: list[str] = []
     with render.progress(options, "reading") as advance:
-        report = open_workspace(options).ingest(sources, repair=repair, progress=advance)
+        report = open_workspace(options).ingest(
+            sources,
+            repair=repair,
+            follow_links=follow_links,
+            **asdict(aws),
+            **asdict(selected),
+            progress=advance,
+            remark=remarks.append,
+        )
     if options.json:
-        render.document(report)
+        render.document({**{name: getattr(report, name) for name in report.__struct_fields__}, "remarks": remarks})
     else:
         _show(report, options)
+        for remark in remarks:
+            render.remark(options, remark)
 
 
 def _show(report: IngestReport, options: Options) -> None:

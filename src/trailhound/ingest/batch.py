@@ -12,6 +12,7 @@ from trailhound.model import Record, Reject
 # Some 5 kB of memory a record while it becomes columns, Arrow and Parquet.
 FULL_RECORDS = 40_000
 FULL_BYTES = 32 << 20
+FULL_OBJECTS = 2_000  # so that messages in a queue, which announce one each, are soon done with
 # At the end of a folder a batch of this size is written though there is room: folders are mostly days,
 # and a day in one file need not be put together again.
 ENOUGH_RECORDS = 12_000
@@ -34,12 +35,13 @@ class Source(msgspec.Struct):
     ingested_at: int = 0
     flags: tuple[str, ...] = ()
     difference: str = ""
+    etag: str = ""
 
     @classmethod
-    def of(cls, name: str, size: int = 0, sha256: str = "") -> Source:
+    def of(cls, name: str, size: int = 0, sha256: str = "", etag: str = "") -> Source:
         """Known by name and bytes: the same file elsewhere is another object, full of duplicates."""
         uid = hashlib.sha256(f"{sha256} {name}".encode()).hexdigest()[:32]
-        return cls(uid, name, size, sha256)
+        return cls(uid, name, size, sha256, etag=etag)
 
 
 class Batch:
@@ -50,6 +52,7 @@ class Batch:
         self.continued: set[str] = set()  # those of them that had something in an earlier one, too
         self.finished: list[Source] = []
         self.known: list[str] = []  # objects met that are wholly in the lake
+        self.arrived: list[str] = []  # names of inputs that end in this batch
         self.repaired: list[Repair] = []
         self.files = 0
         self.bytes = 0  # of files, read since the batch before
@@ -61,7 +64,8 @@ class Batch:
 
     @property
     def full(self) -> bool:
-        return self._size >= FULL_BYTES or len(self.records) + len(self.rejects) >= FULL_RECORDS
+        records = len(self.records) + len(self.rejects)
+        return self._size >= FULL_BYTES or records >= FULL_RECORDS or self.files >= FULL_OBJECTS
 
     @property
     def enough(self) -> bool:

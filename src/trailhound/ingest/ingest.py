@@ -1,4 +1,4 @@
-"""From files to the lake: the work is shared out over processes, and what they say is added up."""
+"""From sources to the lake: the work is shared out over processes, and what they say is added up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import queue
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
@@ -16,18 +16,21 @@ from typing import IO
 import msgspec
 
 import trailhound
-from trailhound.errors import TrailhoundError, WorkspaceError
-from trailhound.ingest.loader import Loader
+from trailhound import errors
+from trailhound.errors import TrailhoundError
+from trailhound.ingest.loader import Loader, Written
 from trailhound.ingest.report import IngestReport
-from trailhound.ingest.worker import Done, Failed, Group, Message, Wanted
+from trailhound.ingest.worker import Done, Failed, Message, Wanted
 from trailhound.lake.lake import Lake
-from trailhound.sources.path import File, Paths, Unreadable
+from trailhound.sources.aws import USUAL, Access
+from trailhound.sources.groups import Groups
+from trailhound.sources.items import Group
+from trailhound.sources.layout import EVERYTHING, Selection
+from trailhound.sources.sources import Sources
 
 Progress = Callable[[int, int, int], None]
-"""Called with bytes read, bytes in all, events seen."""
+"""Called with bytes read, bytes in all as far as they are known, events seen."""
 
-_GROUP_BYTES = 8 << 20  # what a process is given at once, of one folder
-_GROUP_FILES = 256
 _ALONE = 8 << 20  # bytes below which other processes take longer to start than to help
 
 
@@ -36,58 +39,46 @@ def ingest(
     sources: Sequence[str],
     *,
     repair: bool = False,
+    follow_links: bool = False,
+    access: Access = USUAL,
+    selection: Selection = EVERYTHING,
     progress: Progress | None = None,
+    remark: Callable[[str], None] = lambda _: None,
     processes: int | None = None,
 ) -> IngestReport:
-    """Read `sources` (files, folders, globs, `-`) into the lake; every record found is accounted for.
+    """Read `sources` (files, folders, globs, `-`, `s3://`, `sqs:`, `lookup-events:`, `logs:`) into the lake; every
+    record found is accounted for. `remark` is called with what was left out on purpose.
 
-    Raises InputError when a source names nothing, WorkspaceError when the lake cannot be written. What
-    had been written until then, or until an interrupt, is whole; running it again completes it.
+    Raises InputError when a source names nothing or cannot be reached, RequestError for a selection that it cannot
+    make, WorkspaceError when the lake cannot be written. What had been written until then, or until an interrupt, is
+    whole; running it again completes it.
     """
     began = time.monotonic()
     total = IngestReport()
-    with Paths(sources) as paths:
-        size = sum(item.size for item in paths if isinstance(item, File))
+    opened = Sources(sources, access=access, selection=selection, follow_links=follow_links, remark=remark)
+    with opened:
+        groups = Groups(opened, opened.local_size() if progress else 0)
 
-        def add(report: IngestReport) -> None:
+        def written(report: IngestReport, arrived: Sequence[str]) -> None:
             total.add(report)
+            opened.arrived(arrived)
             if progress:
-                progress(total.bytes, size, total.seen)
+                progress(total.bytes, groups.size, total.seen)
 
         workers = processes or os.cpu_count() or 1
-        if workers == 1 or size < _ALONE:
-            loader = Loader(lake, add, mend=repair)
-            for group in _groups(paths):
-                for item in group:
-                    loader.load(item)
-                loader.end_of_folder()
+        if workers == 1 or groups.are_few(_ALONE):
+            loader = Loader(lake, written, mend=repair)
+            for group in groups:
+                loader.load(group)
             loader.close()
         else:
-            _share_out(lake, _groups(paths), workers, add, repair=repair)
+            _share_out(lake, groups, workers, written, repair=repair)
     lake.compact()
     total.seconds = time.monotonic() - began
     return total
 
 
-def _groups(items: Iterable[File | Unreadable]) -> Iterator[Group]:
-    """Files in groups of bounded size, each from one folder."""
-    group: Group = []
-    folder, size = None, 0
-    for item in items:
-        here = os.path.dirname(item.path) if isinstance(item, File) else folder
-        if group and (here != folder or size >= _GROUP_BYTES or len(group) >= _GROUP_FILES):
-            yield group
-            group, size = [], 0
-        group.append(item)
-        folder = here
-        size += item.size if isinstance(item, File) else 0
-    if group:
-        yield group
-
-
-def _share_out(
-    lake: Lake, groups: Iterator[Group], workers: int, add: Callable[[IngestReport], None], *, repair: bool
-) -> None:
+def _share_out(lake: Lake, groups: Iterator[Group], workers: int, written: Written, *, repair: bool) -> None:
     messages: queue.Queue[tuple[_Process, Message | None]] = queue.Queue()
     with ExitStack() as stack:
         running = {stack.enter_context(_Process(lake.root, messages, repair=repair)) for _ in range(workers)}
@@ -96,13 +87,18 @@ def _share_out(
             match message:
                 case Wanted():
                     process.give(next(groups, None))
-                case Done(report):
-                    add(report)
-                case Failed(what, where, causes, next_step):
-                    raise WorkspaceError(what, where=where, causes=causes, next_step=next_step)
+                case Done(report, arrived):
+                    written(report, arrived)
+                case Failed():
+                    raise _as_raised(message)
                 case None:
                     running.discard(process)
                     process.check()
+
+
+def _as_raised(failed: Failed) -> TrailhoundError:
+    kind = getattr(errors, failed.kind, TrailhoundError)
+    return kind(failed.what, where=failed.where, causes=failed.causes, next_step=failed.next_step)
 
 
 class _Process:
@@ -142,7 +138,7 @@ class _Process:
             self._stdin.close()
 
     def give(self, group: Group | None) -> None:
-        """Hand over files, or say that there are no more."""
+        """Hand over a group, or say that there are no more."""
         with suppress(BrokenPipeError):  # when it has ended, its end is in the queue
             if group is None:
                 self._stdin.close()

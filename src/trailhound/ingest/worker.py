@@ -1,8 +1,8 @@
 """One of the processes of an ingest: `python -m trailhound.ingest.worker LAKE mend|plain`.
 
-It asks for files on standard output, gets them on standard input, one JSON document a line, and says
-after each batch what it came to. A process of its own rather than one of `multiprocessing`, which would
-run the caller's main script a second time.
+It asks for work on standard output, gets it on standard input, one JSON document a line, with the
+credentials to fetch it if it lies in AWS, and says after each batch what it came to. A process of its
+own rather than one of `multiprocessing`, which would run the caller's main script a second time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trailhound.errors import TrailhoundError
 from trailhound.ingest.loader import Loader
 from trailhound.ingest.report import IngestReport
 from trailhound.lake.lake import Lake
-from trailhound.sources.path import File, Unreadable
+from trailhound.sources.items import Group
 
 
 class Wanted(msgspec.Struct, tag=True):
@@ -25,14 +25,16 @@ class Wanted(msgspec.Struct, tag=True):
 
 
 class Done(msgspec.Struct, tag=True):
-    """A batch has been written."""
+    """A batch has been written, and with it the end of these inputs."""
 
     report: IngestReport
+    arrived: list[str]
 
 
 class Failed(msgspec.Struct, tag=True):
     """The process gives up; the fields of the TrailhoundError."""
 
+    kind: str  # its class
     what: str
     where: str
     causes: tuple[str, ...]
@@ -40,7 +42,6 @@ class Failed(msgspec.Struct, tag=True):
 
 
 Message = Wanted | Done | Failed
-Group = list[File | Unreadable]
 
 
 def main(root: str, mode: str) -> int:
@@ -51,16 +52,14 @@ def main(root: str, mode: str) -> int:
         sys.stdout.buffer.flush()
 
     try:
-        loader = Loader(Lake(Path(root)), lambda report: say(Done(report)), mend=mode == "mend")
+        loader = Loader(Lake(Path(root)), lambda *batch: say(Done(*batch)), mend=mode == "mend")
         say(Wanted())
         for line in sys.stdin.buffer:
-            for item in msgspec.json.decode(line, type=Group):
-                loader.load(item)
-            loader.end_of_folder()
+            loader.load(msgspec.json.decode(line, type=Group))
             say(Wanted())
         loader.close()
     except TrailhoundError as error:
-        say(Failed(error.what, error.where, error.causes, error.next_step))
+        say(Failed(type(error).__name__, error.what, error.where, error.causes, error.next_step))
         return 1
     except BrokenPipeError:
         return 1  # the parent is gone; what has been written is whole

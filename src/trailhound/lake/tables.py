@@ -21,6 +21,7 @@ LEDGER = (
     Column("ingested_at", "bigint", "", "epoch milliseconds"),
     Column("flags", "strings", "", "damaged: it breaks off or fails its checksum; repaired: its text was mended"),
     Column("difference", "string", "", "what the mending changed, as a unified diff"),
+    Column("etag", "string", "", "of an object of S3; with its name, known before it is fetched"),
 )
 
 REJECTS = (

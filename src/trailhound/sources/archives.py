@@ -1,4 +1,4 @@
-"""What a file turns out to be: gzip, zip, tar or plain; told by its first bytes, never by its name.
+"""What a file turns out to be: compressed, zip, tar or plain; told by its first bytes, never by its name.
 
 Each member of an archive is an object of its own, `logs.zip!2020/a.json`. Nothing is ever extracted to
 a path, so a member's name is only a label. An object whose bytes break off ends early and says so in
@@ -17,14 +17,15 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
+from trailhound.sources.frames import FrameReader, frames_of
 from trailhound.sources.inflate import Damage, Guarded, GzipReader, Reader, is_gzip
-from trailhound.sources.path import File, Unreadable, display
+from trailhound.sources.items import Content, File, Unreadable, display
 
 PIECE = 32 << 20  # the most text handed on at once: what AWS puts into one file fits into one piece
 SMALL = 16 << 20  # up to here an object is held in memory rather than read twice
 DEPTH = 4  # archives and compressions within each other
 
-_UNSUPPORTED = {b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7-zip", b"Rar!": "rar"}
+_UNSUPPORTED = {b"7z\xbc\xaf": "7-zip", b"Rar!": "rar"}
 
 
 class _Bytes(NamedTuple):
@@ -65,23 +66,26 @@ class Object:
             stream.close()
 
 
-def objects(file: File) -> Iterator[Object | Unreadable]:
+def objects(item: File | Content) -> Iterator[Object | Unreadable]:
     """The objects of a file: itself, or the members of the archive it is."""
     try:
-        path = os.fsdecode(file.path)
-        held = _hold(lambda: open(path, "rb"), file.size)  # noqa: SIM115 - an opener
+        held = _hold(lambda: _open(item), item.size)
     except OSError as error:
-        yield Unreadable(file.name, "unreadable", f"the file cannot be read: {error.strerror}")
+        yield Unreadable(item.name, "unreadable", f"the file cannot be read: {error.strerror}")
         return
-    yield from _told_apart(file.name, held, held.open, DEPTH)
+    yield from _told_apart(item.name, held, held.open, DEPTH)
+
+
+def _open(item: File | Content) -> Reader:
+    return io.BytesIO(item.data) if isinstance(item, Content) else open(os.fsdecode(item.path), "rb")
 
 
 def _told_apart(name: str, held: _Bytes, open_text: Callable[[], Reader], depth: int) -> Iterator[Object | Unreadable]:
-    """`open_text` opens what `held` inflates to; the same bytes until gzip is met."""
+    """`open_text` opens what `held` inflates to; the same bytes until compression is met."""
     stream = open_text()
     head = stream.read(512)
     stream.close()
-    members = None
+    members, frames = None, frames_of(head)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         members = _zip_members(name, open_text)
     elif head[257:262] == b"ustar":
@@ -89,11 +93,13 @@ def _told_apart(name: str, held: _Bytes, open_text: Callable[[], Reader], depth:
     elif kind := next((kind for magic, kind in _UNSUPPORTED.items() if head.startswith(magic)), None):
         yield Unreadable(name, "compression_unsupported", f"{kind}: decompress it first")
         return
-    elif not is_gzip(head):
+    elif not is_gzip(head) and frames is None:
         yield Object(name, held, open_text)
         return
     if depth == 0:
         yield Unreadable(name, "archive_too_deep", f"more than {DEPTH} archives or compressions within each other")
+    elif frames:
+        yield from _told_apart(name, held, lambda: FrameReader(frames, open_text()), depth - 1)
     elif members is None:
         yield from _told_apart(name, held, lambda: GzipReader(open_text), depth - 1)
     else:

@@ -16,37 +16,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from trailhound.errors import InputError
+from trailhound.sources.items import File, Unreadable, display
 
 STANDARD_INPUT = "-"
-
-
-class File(msgspec.Struct, frozen=True, tag=True):
-    """A file as named to people, and as the operating system knows it (names need not be UTF-8)."""
-
-    name: str
-    path: bytes
-    size: int
-
-
-class Unreadable(msgspec.Struct, frozen=True, tag=True):
-    """Something that was named or found, and cannot be read: a reject, not an error."""
-
-    name: str
-    reason: str
-    detail: str
 
 
 class Paths:
     """What `sources` name, walked in a fixed order, as often as wanted.
 
-    A source is a file, a folder (walked to the bottom; symbolic links inside are not followed), a glob
-    (`**` crosses folders), or `-` for standard input. Raises InputError for one that names nothing.
+    A source is a file, a folder (walked to the bottom; symbolic links inside are followed only when asked
+    for), a glob (`**` crosses folders), or `-` for standard input. Raises InputError for one that names nothing.
     """
 
-    def __init__(self, sources: Sequence[str]) -> None:
+    def __init__(self, sources: Sequence[str], *, follow_links: bool = False) -> None:
+        self._follow_links = follow_links
         self._spools = ExitStack()
         self._roots: list[tuple[str, str]] = []  # name, path
         for source in sources:
@@ -56,12 +40,23 @@ class Paths:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._spools.close()
 
+    def arrived(self, names: Sequence[str]) -> None:
+        """Files stay where they are."""
+
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(item.size for item in self if isinstance(item, File))
+
     def __iter__(self) -> Iterator[File | Unreadable]:
+        walked: set[tuple[int, int]] | None = set() if self._follow_links else None
         for name, path in self._roots:
             if os.path.isdir(path):
-                yield from _walk(path)
+                yield from _walk(path, walked)
             else:
                 yield _file(name, path)
 
@@ -95,19 +90,25 @@ class Paths:
         return spool.name
 
 
-def _walk(folder: str) -> Iterator[File | Unreadable]:
+def _walk(folder: str, walked: set[tuple[int, int]] | None) -> Iterator[File | Unreadable]:
+    """Symbolic links are followed when there is a set for the folders that were walked: each is, once."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries)
+        status = os.stat(folder)
     except OSError as error:
         yield Unreadable(display(folder), "unreadable", f"the folder cannot be listed: {error.strerror}")
         return
+    if walked is not None:
+        if (status.st_dev, status.st_ino) in walked:
+            return
+        walked.add((status.st_dev, status.st_ino))
     for name in names:
         path = name if folder == os.curdir else os.path.join(folder, name)
-        if os.path.isdir(path) and not os.path.islink(path):
-            yield from _walk(path)
+        if os.path.isdir(path) and (walked is not None or not os.path.islink(path)):
+            yield from _walk(path, walked)
         else:
-            yield _file(path, path, follow=False)
+            yield _file(path, path, follow=walked is not None)
 
 
 def _file(name: str, path: str, *, follow: bool = True) -> File | Unreadable:
@@ -117,12 +118,7 @@ def _file(name: str, path: str, *, follow: bool = True) -> File | Unreadable:
     except OSError as error:
         return Unreadable(name, "unreadable", f"the file cannot be opened: {error.strerror}")
     if stat.S_ISLNK(status.st_mode):
-        return Unreadable(name, "symbolic_link", "symbolic links inside a folder are not followed: name it to read it")
+        return Unreadable(name, "symbolic_link", "a link inside a folder: name it to read it, or use --follow-links")
     if not stat.S_ISREG(status.st_mode):
         return Unreadable(name, "special_file", "a socket, pipe or device, not a file")
     return File(name, os.fsencode(path), status.st_size)
-
-
-def display(path: str) -> str:
-    """A name that can be printed and stored, whatever bytes it is made of."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,117 @@
+"""Zstandard, bzip2 and xz → bytes, frame after frame, with damage told apart from the end."""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from trailhound.sources.inflate import Damage, Reader, is_bomb
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_TAKEN = 64 << 10  # compressed bytes at a time; what a damaged stretch held is lost, so it is not long
+_GIVEN = 256 << 10  # bytes at a time
+_MEMORY = 256 << 20  # bytes that xz may ask for; a header can demand any number, zstd has a bound of its own
+
+
+class _Decompressor(Protocol):
+    eof: bool
+    unused_data: bytes
+    needs_input: bool
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class Frames(NamedTuple):
+    """A compressed format: its name, its first bytes, and what reads one frame of it."""
+
+    name: str
+    magic: bytes
+    decompressor: Callable[[], _Decompressor]
+
+
+_FORMATS = (
+    Frames("zstd", b"\x28\xb5\x2f\xfd", zstd.ZstdDecompressor),
+    Frames("bzip2", b"BZh", bz2.BZ2Decompressor),
+    Frames("xz", b"\xfd7zXZ\x00", partial(lzma.LZMADecompressor, memlimit=_MEMORY)),
+)
+
+
+def frames_of(head: bytes) -> Frames | None:
+    """The format of what begins so, when it is one of these."""
+    return next((frames for frames in _FORMATS if head.startswith(frames.magic)), None)
+
+
+class FrameReader:
+    """The text of a compressed stream. Never raises over its bytes: ends early, and `damage` says why."""
+
+    def __init__(self, frames: Frames, raw: Reader) -> None:
+        self._frames = frames
+        self._raw = raw
+        self._frame = frames.decompressor()
+        self._ended = False
+        self.damage: Damage | None = None
+        self.consumed = 0  # compressed bytes taken
+        self.produced = 0
+
+    def read(self, n: int, /) -> bytes:
+        """`n` bytes; fewer at the end."""
+        parts: list[bytes] = []
+        room = n
+        while room > 0 and not self._ended:
+            part = self._inflate(min(room, _GIVEN))
+            self.produced += len(part)
+            room -= len(part)
+            parts.append(part)
+            if is_bomb(self.produced, self.consumed):
+                detail = f"{self.consumed} compressed bytes grew to more than {self.produced}"
+                self._end(Damage("compression_bomb", detail))
+        return b"".join(parts)
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def _inflate(self, room: int) -> bytes:
+        data = b""
+        if self._frame.eof:
+            data = self._next_frame()
+        elif self._frame.needs_input:
+            data = self._take()
+            if not data:
+                detail = f"the compressed data break off after {self.consumed} bytes"
+                self._end(getattr(self._raw, "damage", None) or Damage(f"{self._frames.name}_truncated", detail))
+        if self._ended:
+            return b""
+        try:
+            return self._frame.decompress(data, room)
+        except (zstd.ZstdError, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+            self._end(Damage(f"{self._frames.name}_damaged", f"the compressed data are damaged: {error}"))
+            return b""
+
+    def _next_frame(self) -> bytes:
+        data = self._frame.unused_data.lstrip(b"\0")
+        while len(data) < len(self._frames.magic) and (more := self._take()):
+            data = (data + more).lstrip(b"\0")
+        self._frame = self._frames.decompressor()
+        if not data:
+            self._end(getattr(self._raw, "damage", None))
+        elif not data.startswith(self._frames.magic):
+            detail = f"bytes that are not {self._frames.name} follow the end of the compressed data"
+            self._end(Damage(f"{self._frames.name}_trailing_bytes", detail))
+        return data
+
+    def _take(self) -> bytes:
+        data = self._raw.read(_TAKEN)
+        self.consumed += len(data)
+        return data
+
+    def _end(self, damage: Damage | None) -> None:
+        self._ended = True
+        self.damage = damage
