@@ -16,6 +16,7 @@ from trailhound.sources import frames
 from trailhound.sources.archives import objects
 from trailhound.sources.frames import FrameReader, frames_of
 from trailhound.sources.inflate import Damage
+from trailhound.sources.path import Paths
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -65,7 +66,7 @@ def test_no_bytes_whatever_raise(name: str, place: int, value: int, tail: bytes)
     read(bytes(data))
 
 
-def test_what_follows_is_told_and_padding_is_none(tmp_path: Path) -> None:
+def test_what_follows_is_told_and_padding_is_none() -> None:
     for name, compress in COMPRESS.items():
         assert read(compress(b"a") + b"\0" * 40) == (b"a", None)
         got, damage = read(compress(b"a") + b"trailing")
@@ -82,8 +83,6 @@ def test_a_bomb_is_told_by_its_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_is_told_by_its_first_bytes_however_often_compressed(tmp_path: Path) -> None:
-    from trailhound.sources.path import Paths
-
     path = tmp_path / "log"
     path.write_bytes(zstd.compress(lzma.compress(bz2.compress(b'{"Records":[]}'))))
     with Paths([str(path)]) as found:

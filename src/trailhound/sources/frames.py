@@ -22,10 +22,12 @@ _MEMORY = 256 << 20  # bytes that xz may ask for; a header can demand any number
 
 
 class _Decompressor(Protocol):
-    eof: bool
-    unused_data: bytes
-    needs_input: bool
-
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
