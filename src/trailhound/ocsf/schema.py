@@ -78,7 +78,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("read_only", "boolean", "readOnly", "the call changes nothing"),
     Column("denied", "boolean", "", "it failed for want of permission (one of the denial families)"),
     Column("src_ip_hex", "string", "", "source address as 32 lower-case hex digits, IPv4 mapped into IPv6"),
-    Column("flags", "strings", "", "what was unusual about the record: repaired, conflict, ..."),
+    Column("flags", "strings", "", "what was unusual about the record: repaired, partial, conflict, ..."),
     Column("source_uid", "string", "", "ledger row of the file it came from"),
     Column("source_index", "int", "", "its place among the records of that file"),
     Column("raw_data", "string", "", "the record, byte for byte"),
