@@ -8,6 +8,8 @@ import msgspec
 
 from trailhound.containers.found import Broken, Found, excerpt, reader
 
+KEYS = ("digestS3Object",)
+
 
 class _Digest(msgspec.Struct):
     digestS3Bucket: str  # noqa: N815 - the name in the file
@@ -16,10 +18,6 @@ class _Digest(msgspec.Struct):
 
 
 _read = reader(_Digest)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"digestS3Bucket"' in value and b'"digestS3Object"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -8,6 +8,8 @@ import msgspec
 
 from trailhound.containers.found import Broken, Found, excerpt, reader
 
+KEYS = ("hits", "_source", "event", "event.original", "aws")
+
 
 class _Hits(msgspec.Struct):
     hits: list[msgspec.Raw]
@@ -45,16 +47,6 @@ class _Mapped(msgspec.Struct):
 
 _read_answer, _read_document = reader(_Answer), reader(_Document)
 _read_event, _read_flat, _read_mapped = reader(_Event), reader(_FlatEvent), reader(_Mapped)
-
-
-def sniff(value: bytes) -> bool:
-    return (
-        b'"_source"' in value
-        or b'"original"' in value
-        or b'"event.original"' in value
-        or b'"hits"' in value
-        or b'"cloudtrail"' in value
-    )
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

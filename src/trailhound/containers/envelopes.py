@@ -1,9 +1,9 @@
 """What a single JSON value may be: a record, or something records are wrapped in, however often.
 
-An envelope has `sniff(value) -> bool`, a quick look for its marks anywhere, and `contents(value)`, which
-gives what the value holds: bytes, which may be wrapped in turn, or Partial or Broken; and None when the
-value proves to be none of its own. It decides by the keys of the top level only, which no caller of AWS
-can write, so that no text inside a record can make the record disappear.
+An envelope has `KEYS`, of which an object has one at its top level, and `contents(value)`, which gives what
+the value holds: bytes, which may be wrapped in turn, or Partial or Broken; and None when the value proves to
+be none of its own. Only keys of the top level decide, which no caller of AWS can write, so that no text
+inside a record can make the record disappear.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from trailhound.containers.found import Broken, Found, excerpt, reader
 
 DEPTH = 24  # steps into a value; a page of SQS around SNS around a subscription takes eight
 
-# The first that claims a value has it.
+# The first that claims an object has it.
 ENVELOPES: tuple[ModuleType, ...] = (
     s3_notification,  # before `records`: it has `Records` too
     records,
@@ -62,35 +62,22 @@ ENVELOPES: tuple[ModuleType, ...] = (
     ocsf_event,
     query_signature,  # before `digest`: the less there is in common, the earlier
     digest,
-    nested_array,
-    records_list,
     message,  # any object with a message of JSON: after all that say more of themselves
     table_row,
 )
+_KEYS = frozenset(key for envelope in ENVELOPES for key in envelope.KEYS)
+_ARRAYS: tuple[ModuleType, ...] = (logs_query, lake_query, nested_array)  # the first two for rows by themselves
 
 _RECORD = re.compile(rb'\{\s*"eventVersion"\s*:')
-_NO_RAW = msgspec.Raw(b"")
-
-
-class _Event(msgspec.Struct):
-    """A record, whatever its first key; or a shipper's copy of it beside its original."""
-
-    eventName: str  # noqa: N815 - the names in the record
-    eventSource: str  # noqa: N815
-    eventTime: str  # noqa: N815
-    message: msgspec.Raw = _NO_RAW
-    event: msgspec.Raw = _NO_RAW
-    event_original: msgspec.Raw = msgspec.field(name="event.original", default=_NO_RAW)
-    raw: msgspec.Raw = msgspec.field(name="_raw", default=_NO_RAW)
-    raw_data: msgspec.Raw = _NO_RAW
-
-
-_read_event = reader(_Event)
+_OF_RECORD = frozenset({"eventName", "eventSource", "eventTime"})
+# Where a log shipper keeps the record itself, beside the fields it took out of it.
+_ORIGINALS = frozenset({"message", "event", "event.original", "_raw", "raw_data"})
+_members = reader(dict[str, msgspec.Raw])
 
 
 def opened(value: bytes, depth: int = DEPTH) -> Iterator[Found]:
     """The records in one JSON object or array; most often the object is the record itself."""
-    claimed = None if _is_record(value) else claim(value)
+    claimed = claim(value)
     if claimed is None:
         yield value
         return
@@ -101,21 +88,25 @@ def opened(value: bytes, depth: int = DEPTH) -> Iterator[Found]:
             yield found
 
 
-def _is_record(value: bytes) -> bool:
-    if _RECORD.match(value):
-        return True
-    event = _read_event(value)
-    if event is None or event.eventSource.startswith("aws:"):
-        return False
-    return not any(map(bytes, (event.message, event.event, event.event_original, event.raw, event.raw_data)))
-
-
 def claim(value: bytes) -> tuple[ModuleType, Iterable[Found]] | None:
-    """The envelope that a value is, and its contents."""
-    for envelope in ENVELOPES:
-        if envelope.sniff(value) and (contents := envelope.contents(value)) is not None:
+    """The envelope that a value is, and its contents; None for a record."""
+    if _RECORD.match(value):
+        return None
+    for envelope in _candidates(value):
+        if (contents := envelope.contents(value)) is not None:
             return envelope, contents
     return None
+
+
+def _candidates(value: bytes) -> Iterable[ModuleType]:
+    if value.startswith(b"["):
+        return _ARRAYS
+    # A name that a changed byte made invalid hides no other.
+    members = _members(value) or _members(value.decode("utf-8", "replace").encode()) or {}
+    if members.keys() >= _OF_RECORD and members.keys().isdisjoint(_ORIGINALS):
+        return ()
+    marks = _KEYS & members.keys()
+    return (*(envelope for envelope in ENVELOPES if not marks.isdisjoint(envelope.KEYS)), records_list)
 
 
 def unwrapped(text: bytes, depth: int = DEPTH) -> Iterator[Found]:

@@ -9,6 +9,8 @@ import msgspec
 from trailhound.containers.found import Broken, Found, excerpt, reader
 from trailhound.containers.s3_notification import pointer
 
+KEYS = ("detail-type",)
+
 
 class _Event(msgspec.Struct):
     detail: msgspec.Raw
@@ -29,10 +31,6 @@ class _Created(msgspec.Struct):
 
 
 _read, _read_created = reader(_Event), reader(_Created)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"detail-type"' in value and b'"detail"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

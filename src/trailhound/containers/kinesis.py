@@ -12,6 +12,8 @@ import msgspec
 
 from trailhound.containers.found import Found, reader
 
+KEYS = ("kinesis", "Data", "data", "deliveryStreamArn")
+
 
 class _Data(msgspec.Struct):
     data: str
@@ -38,10 +40,6 @@ class _Delivery(msgspec.Struct):
 
 _read_called, _read_got = reader(_Called), reader(_Got)
 _read_firehose, _read_delivery = reader(_Firehose), reader(_Delivery)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"kinesis"' in value or b'"Data"' in value or b'"data"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -12,16 +12,14 @@ import msgspec
 from trailhound.containers.found import Broken, Found, excerpt, reader
 from trailhound.containers.rows import record_of
 
+KEYS = ("QueryResultRows",)
+
 
 class _Page(msgspec.Struct):
     QueryResultRows: list[msgspec.Raw]
 
 
 _read_page, _read_row = reader(_Page), reader(list[dict[str, str | None]])
-
-
-def sniff(value: bytes) -> bool:
-    return b'"QueryResultRows"' in value or value.lstrip().startswith(b"[")
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

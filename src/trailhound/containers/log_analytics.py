@@ -10,6 +10,8 @@ import msgspec
 from trailhound.containers.found import Broken, Found, excerpt, reader
 from trailhound.containers.rows import record_of
 
+KEYS = ("tables",)
+
 
 class _Column(msgspec.Struct):
     name: str
@@ -25,10 +27,6 @@ class _Answer(msgspec.Struct):
 
 
 _read = reader(_Answer)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"tables"' in value and b'"columns"' in value and b'"rows"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -12,6 +12,8 @@ import msgspec
 
 from trailhound.containers.found import Broken, Found, excerpt, reader
 
+KEYS = ("messageType", "events", "awslogs")
+
 
 class _Envelope(msgspec.Struct):
     messageType: str  # noqa: N815 - the name in the message
@@ -31,10 +33,6 @@ class _Call(msgspec.Struct):
 
 
 _read_envelope, _read_page, _read_call = reader(_Envelope), reader(_Page), reader(_Call)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"messageType"' in value or b'"events"' in value or b'"awslogs"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -12,6 +12,8 @@ import msgspec
 from trailhound.containers.found import Broken, Found, excerpt, reader
 from trailhound.containers.rows import record_of
 
+KEYS = ("results",)
+
 
 class _Page(msgspec.Struct):
     results: list[list[msgspec.Raw]]
@@ -23,10 +25,6 @@ class _Cell(msgspec.Struct):
 
 
 _read_page, _read_row = reader(_Page), reader(list[_Cell])
-
-
-def sniff(value: bytes) -> bool:
-    return b'"field"' in value and (b'"results"' in value or value.lstrip().startswith(b"["))
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -13,6 +13,8 @@ import msgspec
 from trailhound.containers.found import Found, reader
 from trailhound.containers.rows import record_of
 
+KEYS = ("Events", "CloudTrailEvent", "EventId")
+
 
 class _Page(msgspec.Struct):
     Events: list[msgspec.Raw]
@@ -34,10 +36,6 @@ class _Summary(msgspec.Struct):
 
 
 _read_page, _read_event, _read_summary = reader(_Page), reader(_Event), reader(_Summary)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"CloudTrailEvent"' in value or b'"EventId"' in value or b'"Events"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -8,6 +8,8 @@ import msgspec
 
 from trailhound.containers.found import Found, reader
 
+KEYS = ("message", "Message")
+
 
 class _Message(msgspec.Struct):
     message: str = ""
@@ -15,10 +17,6 @@ class _Message(msgspec.Struct):
 
 
 _read = reader(_Message)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"message"' in value or b'"Message"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -11,10 +11,6 @@ from trailhound.containers.found import Found, reader
 _read = reader(list[msgspec.Raw])
 
 
-def sniff(value: bytes) -> bool:
-    return value.lstrip().startswith(b"[")
-
-
 def contents(value: bytes) -> Iterator[Found] | None:
     items = _read(value)
     return None if items is None else map(bytes, items)

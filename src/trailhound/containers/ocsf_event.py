@@ -12,18 +12,15 @@ import msgspec
 from trailhound.containers.found import NOT_JSON, Broken, Found, Partial, excerpt, reader
 from trailhound.containers.rows import PARTIAL, put
 
+KEYS = ("class_uid",)
+
 FROM_OCSF = "from_ocsf"
 
 _CATEGORIES = ("Management", "Data", "NetworkActivity", "Insight")  # else the text Security Lake puts there
 
 
-class _Feature(msgspec.Struct):
-    name: str | None = None
-
-
 class _Product(msgspec.Struct):
     name: str | None = None
-    feature: _Feature | None = None
 
 
 class _Metadata(msgspec.Struct):
@@ -47,10 +44,6 @@ def _paths() -> tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...]:
 
 
 _PATHS = _paths()
-
-
-def sniff(value: bytes) -> bool:
-    return b'"class_uid"' in value and b'"metadata"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -8,6 +8,8 @@ import msgspec
 
 from trailhound.containers.found import Broken, Found, excerpt, reader
 
+KEYS = ("hashSignature",)
+
 
 class _Signature(msgspec.Struct):
     hashSignature: str  # noqa: N815 - the name in the file
@@ -16,10 +18,6 @@ class _Signature(msgspec.Struct):
 
 
 _read = reader(_Signature)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"hashSignature"' in value and b'"publicKeyFingerprint"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

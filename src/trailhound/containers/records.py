@@ -14,6 +14,7 @@ import msgspec
 from trailhound.containers import scan
 from trailhound.containers.found import NOT_JSON, Found, Text
 
+KEYS = ("Records",)
 USUAL = b'{"eventVersion":'
 
 _BEGINS = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[')

@@ -19,11 +19,9 @@ class _Named(msgspec.Struct):
 _read, _read_list, _read_named = reader(dict[str, msgspec.Raw]), reader(list[msgspec.Raw]), reader(_Named)
 
 
-def sniff(value: bytes) -> bool:
-    return _BEGINS.match(value) is not None and b'"eventName"' in value
-
-
 def contents(value: bytes) -> Iterator[Found] | None:
+    if not (_BEGINS.match(value) and b'"eventName"' in value):
+        return None
     # A name that a changed byte made invalid is no reason to lose the list.
     members = _read(value) or _read(value.decode("utf-8", "replace").encode()) or {}
     lists = [_read_list(raw) or () for raw in members.values()]

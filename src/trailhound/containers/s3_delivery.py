@@ -9,6 +9,8 @@ import msgspec
 from trailhound.containers.found import Broken, Found, excerpt, reader
 from trailhound.containers.s3_notification import pointer
 
+KEYS = ("s3ObjectKey", "Event")
+
 
 class _Delivery(msgspec.Struct):
     s3Bucket: str  # noqa: N815 - the name in the message
@@ -21,10 +23,6 @@ class _Test(msgspec.Struct):
 
 
 _read_delivery, _read_test = reader(_Delivery), reader(_Test)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"s3ObjectKey"' in value or b'"s3:TestEvent"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -10,6 +10,8 @@ import msgspec
 from trailhound.containers import records as log_file
 from trailhound.containers.found import Broken, Found, Text, excerpt, reader
 
+KEYS = ("Records",)
+
 _SHOWN = 300  # characters of an object's address
 
 
@@ -41,7 +43,7 @@ def records(text: Text) -> Iterator[Found]:
 
 
 def contents(value: bytes) -> Iterator[Found] | None:
-    return records(Text.of(value))
+    return records(Text.of(value)) if sniff(value) else None
 
 
 def pointer(bucket: str, key: str, data: bytes) -> Broken:

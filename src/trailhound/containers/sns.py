@@ -8,6 +8,8 @@ import msgspec
 
 from trailhound.containers.found import Broken, Found, excerpt, reader
 
+KEYS = ("TopicArn", "Sns")
+
 _VALIDATION = b"CloudTrail validation message."
 
 
@@ -22,10 +24,6 @@ class _Called(msgspec.Struct):
 
 
 _read, _read_called = reader(_Notification), reader(_Called)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"TopicArn"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -13,6 +13,8 @@ import msgspec
 from trailhound.containers.found import Found, reader
 from trailhound.containers.rows import record_of
 
+KEYS = ("result", "results", "_raw")
+
 
 class _Line(msgspec.Struct):
     result: msgspec.Raw
@@ -32,10 +34,6 @@ _read_line, _read_page, _read_result, _read_fields = (
     reader(_Result),
     reader(dict[str, Any]),
 )
-
-
-def sniff(value: bytes) -> bool:
-    return b'"_raw"' in value or b'"result"' in value or b'"results"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

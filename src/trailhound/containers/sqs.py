@@ -8,6 +8,8 @@ import msgspec
 
 from trailhound.containers.found import Found, reader
 
+KEYS = ("Messages", "Body", "body")
+
 
 class _Page(msgspec.Struct):
     Messages: list[msgspec.Raw]
@@ -24,10 +26,6 @@ class _LambdaMessage(msgspec.Struct):
 
 
 _read_page, _read_message, _read_lambda = reader(_Page), reader(_Message), reader(_LambdaMessage)
-
-
-def sniff(value: bytes) -> bool:
-    return b'"Body"' in value or b'"body"' in value or b'"Messages"' in value
 
 
 def contents(value: bytes) -> Iterator[Found] | None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from trailhound.containers.found import Found, reader
 from trailhound.containers.rows import record_of
 
-_NAMED = re.compile(rb'"(?:EventName|eventname|event_name|Event name|eventJson|eventjson)"')
+KEYS = ("EventName", "eventname", "event_name", "Event name", "eventJson", "eventjson")
+
 _read = reader(dict[str, Any])
-
-
-def sniff(value: bytes) -> bool:
-    return _NAMED.search(value) is not None
 
 
 def contents(value: bytes) -> Iterator[Found] | None:
