@@ -1,5 +1,6 @@
 """Logs in S3: what is listed, what is fetched, and that everything is accounted for."""
 
+# ruff: noqa: F401, F811 - fixtures come by import
 from __future__ import annotations
 
 import gzip
@@ -13,14 +14,14 @@ from typing import Any
 import pytest
 from tests.ingest.logs import query, record
 from tests.sources.cloud import Asked, Cloud
-from tests.sources.conftest import _cloud, cloud  # noqa: F401 - fixtures
+from tests.sources.conftest import _cloud, cloud
 
 from trailhound.errors import InputError, RequestError
 from trailhound.ingest.ingest import ingest
 from trailhound.ingest.report import IngestReport
 from trailhound.lake.lake import Lake
 from trailhound.sources import fetch
-from trailhound.sources.aws import Access
+from trailhound.sources.aws import USUAL, Access
 from trailhound.sources.layout import Selection
 
 DAY = 86_400_000
@@ -50,7 +51,7 @@ class Run:
         self.lake = lake
         self.remarks: list[str] = []
 
-    def __call__(self, *sources: str, access: Access = Access(), **selection: Any) -> IngestReport:
+    def __call__(self, *sources: str, access: Access = USUAL, **selection: Any) -> IngestReport:
         self.remarks.clear()
         chosen = Selection(**selection)
         report = ingest(self.lake, sources, access=access, selection=chosen, remark=self.remarks.append, processes=1)
@@ -64,7 +65,7 @@ def run(lake: Lake) -> Run:
 
 
 @pytest.fixture
-def trail(cloud: Cloud) -> Cloud:  # noqa: F811 - the fixture
+def trail(cloud: Cloud) -> Cloud:
     """Two accounts, two Regions, five days; digests, Insights and another service beside them."""
     objects, number = {}, 0
     for account in (ONE, OTHER):
@@ -93,7 +94,7 @@ def test_a_bucket_is_read_and_named_in_the_ledger(trail: Cloud, run: Run) -> Non
 
 
 @pytest.mark.parametrize(("above", "organisation"), [("", ""), ("team/logs/", "o-abcdefghij/")])
-def test_only_what_is_asked_for_is_listed(cloud: Cloud, run: Run, above: str, organisation: str) -> None:  # noqa: F811
+def test_only_what_is_asked_for_is_listed(cloud: Cloud, run: Run, above: str, organisation: str) -> None:
     accounts = [f"{organisation}{account}" for account in (ONE, OTHER)]
     places = [(a, r, d) for a in accounts for r in ("eu-west-1", "us-east-1") for d in range(1, 29)]
     cloud.bucket("trail", {key(*place, above=above): log(n) for n, place in enumerate(places)})
@@ -119,7 +120,7 @@ def test_a_prefix_may_end_anywhere(trail: Cloud, run: Run) -> None:
         run("s3://trail/AWSLogs/9")
 
 
-def test_names_that_tell_nothing_are_read_whatever_is_selected(cloud: Cloud, run: Run) -> None:  # noqa: F811
+def test_names_that_tell_nothing_are_read_whatever_is_selected(cloud: Cloud, run: Run) -> None:
     file = key(OTHER, "us-east-1", 9).rpartition("/")[2]
     cloud.bucket("copies", {"a/part-1.json.gz": log(1), f"a/{file}": log(2), "a/": b""})
     assert run("s3://copies/a", accounts=(ONE,)).events == 1
@@ -139,7 +140,7 @@ def test_nothing_is_fetched_twice(trail: Cloud, run: Run) -> None:
     assert (again.first_time, again.last_time) == (first.first_time, first.last_time + 60_000)
 
 
-def test_odd_keys_are_read_as_they_are(cloud: Cloud, run: Run) -> None:  # noqa: F811
+def test_odd_keys_are_read_as_they_are(cloud: Cloud, run: Run) -> None:
     keys = ["a/b", "a//b", "./b", "a/../b", "b+c d%20.gz", "ü/ö?x#y", "tab\there", "a/b/", "back\\slash"]
     cloud.bucket("odd", {name: log(n) for n, name in enumerate(keys)})
     assert counts(run("s3://odd")) == (9, 9, 0, 0)
@@ -149,7 +150,7 @@ def test_odd_keys_are_read_as_they_are(cloud: Cloud, run: Run) -> None:  # noqa:
     } == {f"s3://odd/{k}": True for k in keys}
 
 
-def test_archives_large_objects_and_damage(cloud: Cloud, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_archives_large_objects_and_damage(cloud: Cloud, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("x.json.gz", log(1))
@@ -254,7 +255,7 @@ def test_requester_pays_is_said_with_every_request(trail: Cloud, run: Run) -> No
     assert set(payers) == {"requester"}
 
 
-def test_what_cannot_be_reached_is_explained(cloud: Cloud, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_what_cannot_be_reached_is_explained(cloud: Cloud, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no such bucket"):
         run("s3://nowhere-at-all")
     cloud.faults.append(
