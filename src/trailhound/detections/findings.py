@@ -35,7 +35,8 @@ def check_template(template: str) -> None:
 
 def findings(engine: DuckDB, rules: Mapping[int, Rule]) -> list[Finding]:
     """Most severe first, then oldest first. `rules`: by their number in MEMBERS."""
-    order = f"ORDER BY time, {identifier('metadata.uid')}"
+    # Rows of one event differ by their resource: without it, names and types would each come in an order of their own.
+    order = "ORDER BY time, " + ", ".join(map(identifier, ("metadata.uid", "resource.uid", "resource.type")))
     lists = {
         "uids": "metadata.uid",
         "times": "time",

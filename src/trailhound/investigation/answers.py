@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from trailhound.investigation import gaps, sentences
+from trailhound.investigation import gaps, sentences, unseen
 from trailhound.investigation.evidence import Evidence
-from trailhound.investigation.questions import Question
+from trailhound.investigation.questions import Needs, Question
 from trailhound.model import Answer, Gap, Observable, Verdict
 
 MOST_EVIDENCE = 50
@@ -58,17 +58,22 @@ def applies(question: Question, evidence: Evidence) -> bool:
 
 
 def _verdict(question: Question, evidence: Evidence, row: Mapping[str, Any]) -> tuple[Verdict, list[Gap]]:
-    missing = gaps.missing(question.needs, evidence)
+    missing = _missing(question.needs, evidence)
     if row["answer"] is None:
+        because = sentences.plain(row.get("because") or "the log does not say")
         how = row.get("how_to_get") or "ingest or record what the question says it covers"
-        missing.append(Gap(what="evidence", because=row.get("because") or "the log does not say", how_to_get=how))
+        missing.append(Gap(what="evidence", because=because, how_to_get=how))
     if missing:
         return "unknown", missing
     given: Verdict = "yes" if row["answer"] else "no"
-    missing = gaps.missing(question.yes_needs if row["answer"] else question.no_needs, evidence)
+    missing = _missing(question.yes_needs if row["answer"] else question.no_needs, evidence)
     if given == "no" and row.get("since") is not None:
         missing += gaps.history(row["since"], evidence)
     return ("unknown", missing) if missing else (given, [])
+
+
+def _missing(needs: Needs, evidence: Evidence) -> list[Gap]:
+    return [*gaps.missing(needs, evidence), *unseen.missing(needs, evidence)]
 
 
 def _known(evidence: Evidence, values: Sequence[str]) -> dict[str, Any]:
@@ -82,6 +87,8 @@ def _known(evidence: Evidence, values: Sequence[str]) -> dict[str, Any]:
         "ips": list(scope.of("ip_address")),
         "at": scope.at,
         "to": scope.to,
+        "log_begins": evidence.parameters["log_begins"],
+        "log_ends": evidence.parameters["log_ends"],
         "purpose": gaps.purpose(evidence),
         "person": evidence.settings.person(scope.principal),
         "expected": evidence.settings.expected,
@@ -91,11 +98,12 @@ def _known(evidence: Evidence, values: Sequence[str]) -> dict[str, Any]:
 def _sentence(question: Question, verdict: Verdict, facts: Mapping[str, Any], missing: Sequence[Gap]) -> str:
     if verdict == "unknown" and not question.unknown:  # the reason is all there is to say
         return missing[0].because[0].upper() + missing[0].because[1:] + "."
-    text = sentences.render({"yes": question.yes, "no": question.no, "unknown": question.unknown}[verdict], facts)
+    template = {"yes": question.yes, "no": question.no, "unknown": question.unknown}[verdict]
+    text = sentences.render(template, facts)
     if text.startswith(("the ", "an ", "none ", "no ")):  # never a name: names keep their case
         text = text[0].upper() + text[1:]
     # An unknown says why in the same breath, or it reads like a no.
-    if verdict == "unknown" and missing and " because " not in text:
+    if verdict == "unknown" and missing and " because " not in template:
         end = "" if text.endswith("?") else "."
         text = f"{text.rstrip('.')} ({missing[0].because}){end}"
     return text

@@ -37,10 +37,12 @@ class Evidence:
             "since": since,
             "until": scope.to + LOOK_AHEAD,
             "log_begins": self.coverage.first_time or scope.at,
+            "log_ends": self.coverage.last_time or scope.to,
             "first_day": day(scope.at),
             "last_day": day(scope.to),
             "day_before": day(scope.at - DAY),
             "day_after": day(scope.to + DAY),
+            "findings_stored": len(findings),
             "principal": scope.principal,
             "account": scope.account,
             "operations": list(scope.operations),
@@ -88,14 +90,19 @@ class Evidence:
         return self._engine.query(sql, self.parameters)
 
     def _tables(self, sql: str) -> list[str]:
+        """The slices that this reads, and those that these read, in the order in which they can be taken."""
         known = questions.tables().tables
-        return [name for name in known if re.search(rf"\b(?:FROM|JOIN)\s+{name}\b", sql)]
+        found: dict[str, None] = {}
+        for name, table in known.items():
+            if re.search(rf"\b(?:FROM|JOIN)\s+{name}\b", sql):
+                found.update(dict.fromkeys([*self._tables(table.from_), name]))
+        return list(found)
 
     def _select(self, name: str) -> str:
         spec = questions.tables()
         table = spec.tables[name]
         extra = f", {table.extra}" if table.extra else ""
-        return f"SELECT {spec.columns}{extra} FROM {table.from_}"
+        return f"SELECT {table.columns or spec.columns}{extra} FROM {table.from_}"
 
     def _take(self, name: str) -> None:
         if name not in self._ready:

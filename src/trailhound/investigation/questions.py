@@ -26,6 +26,9 @@ class Needs(_Spec, frozen=True, kw_only=True):
     single_actor: bool = False
     purpose: bool = False  # the account's purpose is in the settings
     country: bool = False  # the country of the address is known
+    reads: bool = False  # calls that only read are recorded
+    home_region: str = ""  # "30d": so far back the log has the Region in which IAM and sign-ins are recorded
+    followed: bool = False  # all that the actor did can be found: it has a name, and its sessions leave traces
 
 
 class Applies(_Spec, frozen=True, kw_only=True):
@@ -93,8 +96,11 @@ class Tables(_Spec, frozen=True, kw_only=True):
 
 
 class Table(_Spec, frozen=True, kw_only=True):
+    """`from` may read the tables above it in the file."""
+
     holds: str
     from_: str = msgspec.field(name="from")
+    columns: str = ""  # instead of those that the slices share
     extra: str = ""
 
 

@@ -20,6 +20,7 @@ HOUR = 3_600_000
 DAY = 24 * HOUR
 LOOK_BACK = 90 * DAY
 LOOK_AHEAD = 2 * DAY
+NO_ACCOUNT = "unknown"  # of events that name none; nothing of theirs can be looked at
 MOST_PER_KIND = 200  # artifacts of one kind; more are counted, not asked about
 
 _FACTS = """
@@ -103,13 +104,14 @@ def latest(engine: DuckDB, observable: Observable) -> int | None:
 
 def condition(kind: str) -> str:
     """SQL over `events` that holds where the observable `$value` of this kind occurs."""
+    named = "len(list_filter(resources, lambda r: r.uid = $value OR r.name = $value)) > 0"
     by_column = {
-        "user": "(principal_uid = $value OR principal_uid LIKE '%/' || $value)",
+        "user": "(principal_uid = $value OR ends_with(principal_uid, '/' || $value))",
         "ip_address": "src_endpoint.ip = $value",
         "account": "cloud.account.uid = $value",
         "region": "cloud.region = $value",
         "operation": "api.operation = $value",
-        "access_key": "(actor.user.credential_uid = $value OR session.credential_uid = $value)",
+        "access_key": f"(actor.user.credential_uid = $value OR session.credential_uid = $value OR {named})",
         "user_agent": "http_request.user_agent = $value",
         "event": "metadata.uid = $value",
     }
@@ -118,7 +120,7 @@ def condition(kind: str) -> str:
         raise RequestError(
             f"there is no kind of observable called {kind!r}", causes=(f"known are {', '.join(sorted(known))}",)
         )
-    return by_column.get(kind, "len(list_filter(resources, lambda r: r.uid = $value OR r.name = $value)) > 0")
+    return by_column.get(kind, named)
 
 
 def parse(text: str) -> Observable:
@@ -156,7 +158,7 @@ def _scope(
         at=rows[0]["time"],
         to=rows[-1]["time"],
         principal=principal or values["user"][0],
-        account=account or next(iter(values.get("account", ())), ""),
+        account=account or next(iter(values.get("account", ())), NO_ACCOUNT),
         user_type=rows[0]["user_type"] or "",
         operations=tuple(sorted(counts["operation"])),
         values=values,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -16,6 +17,7 @@ _WORDS = (
 )
 _SHOWN = 5  # members of a list that a sentence names
 _LONGEST = 160  # characters of one value in a sentence
+_ROOM = 2_000  # characters of anything that goes into one
 
 
 def render(template: str, facts: Mapping[str, Any]) -> str:
@@ -36,6 +38,7 @@ def _compiled(template: str) -> jinja2.Template:
         span=span,
         bytes=size,
         listing=listing,
+        quoted=quoted,
         name=name,
         names=names,
         country=country,
@@ -46,14 +49,25 @@ def _compiled(template: str) -> jinja2.Template:
 
 
 def _bounded(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > 4000:
-        return value[:4000] + "…"
-    return value
+    return plain(value)[:_ROOM] if isinstance(value, str) else value
+
+
+def plain(text: str) -> str:
+    """Without characters that steer a terminal, turn the reading direction or cannot be written as UTF-8."""
+    if text.isprintable():
+        return text
+    return "".join("�" if unicodedata.category(c)[0] == "C" and not c.isspace() else c for c in text)
 
 
 def short(text: Any) -> str:
-    text = " ".join(str(text).split())
+    """One value on one line; what is longer than a sentence can bear ends in an ellipsis."""
+    text = " ".join(plain(str(text)[: 4 * _LONGEST]).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def quoted(text: Any) -> str:
+    """What a caller was free to write, between marks that it cannot close: or it could go on as a sentence of ours."""
+    return "“" + short(text).replace("“", '"').replace("”", '"') + "”"
 
 
 def _utc(ms: int) -> datetime:
@@ -116,7 +130,8 @@ def size(n: float) -> str:
 
 
 def listing(items: Sequence[Any] | None) -> str:
-    shown = [short(item) for item in items or ()]
+    """The first few, and how many more; absent members are left out, empty ones are seen."""
+    shown = [short(item) or "(empty)" for item in items or () if item is not None]
     if len(shown) > _SHOWN:
         shown = [*shown[: _SHOWN - 1], f"{len(shown) - _SHOWN + 1} more"]
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1]))) if shown else "nothing"
@@ -124,19 +139,24 @@ def listing(items: Sequence[Any] | None) -> str:
 
 def name(principal_uid: str) -> str:
     """How a person says it: the last part of an ARN, with what distinguishes it where that is needed."""
-    if ":assumed-role/" in principal_uid:
-        return "the role " + principal_uid.split("/")[1]
-    if ":role/" in principal_uid:
-        return "the role " + principal_uid.rsplit("/", 1)[-1]
-    if principal_uid.endswith(":root"):
-        return f"the root user of {principal_uid.split(':')[4]}"
     if principal_uid == "anonymous":
         return "an anonymous caller"
-    return short(principal_uid.rsplit("/", 1)[-1]) if principal_uid.startswith("arn:") else short(principal_uid)
+    # arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE; what has no such parts is said as it stands.
+    parts = principal_uid.split(":", 5)
+    if parts[0] != "arn" or len(parts) < 6:
+        return short(principal_uid) or "(empty)"
+    kind, *path = parts[5].split("/")
+    if kind == "assumed-role" and path:
+        return f"the role {short(path[0])}"
+    if kind == "role" and path:
+        return f"the role {short(path[-1])}"
+    if parts[5] == "root":
+        return f"the root user of {short(parts[4])}"
+    return short(path[-1] if path else kind) or short(principal_uid)
 
 
-def names(uids: Sequence[str] | None) -> list[str]:
-    return [name(uid) for uid in uids or ()]
+def names(uids: Sequence[str | None] | None) -> list[str]:
+    return [name(uid) for uid in uids or () if uid is not None]
 
 
 def country(code: str | None) -> str:

@@ -54,7 +54,11 @@ def investigate(
     """Run all five steps over one scope. Same lake, settings and versions: same bytes."""
     evidence = Evidence(inputs.engine, scope, inputs.settings, inputs.findings)
     subject = Subject(
-        title=finding.title if finding else f"{observable.kind} {observable.value}" if observable else scope.principal,
+        title=finding.title
+        if finding
+        else f"{observable.kind} {sentences.short(observable.value)}"
+        if observable
+        else scope.principal,
         finding_uid=finding.uid if finding else None,
         observable=observable,
         window=(scope.at, scope.to),

@@ -16,20 +16,20 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # Whatever changed something, signed in, failed or is the alert itself; reads are summed up in one line.
 _ACTS = """
 SELECT uid, time, operation, status_id, status_detail, origin, class_uid, list_contains($event_uids, uid) AS alert,
-  list_distinct(list_sort(list_transform(resources, lambda r: coalesce(r.name, r.uid)))) AS named, principal_uid
+  list_sort(list_distinct(list_transform(resources, lambda r: coalesce(r.name, r.uid)))) AS named, principal_uid
 FROM actor WHERE time BETWEEN $at - 10800000 AND $to + 86400000
   AND (read_only IS NOT TRUE OR class_uid = 3002 OR status_id = 2 OR list_contains($event_uids, uid))
 ORDER BY alert DESC, abs(time - $at), uid LIMIT {most}
 """
 _READS = """
-SELECT min(time) AS time, min_by(uid, time) AS uid, count(*) AS calls, max(time) AS last,
+SELECT min(time) AS time, first(uid ORDER BY time, uid) AS uid, count(*) AS calls, max(time) AS last,
   list_sort(list(DISTINCT operation)) AS operations
 FROM actor WHERE read_only AND class_uid <> 3002 AND status_id = 1 AND time BETWEEN $at - 3600000 AND $at
   AND NOT list_contains($event_uids, uid) HAVING count(*) > 0
 """
 _BIRTHS = """
-SELECT min(time) AS time, min_by(uid, time) AS uid, count(DISTINCT resource_uid) AS things,
-  min_by(principal_uid, time) AS principal_uid, operation
+SELECT min(time) AS time, first(uid ORDER BY time, uid) AS uid, count(DISTINCT resource_uid) AS things,
+  first(principal_uid ORDER BY time, uid) AS principal_uid, operation
 FROM target WHERE status_id = 1 AND time < $at - 10800000 AND NOT list_contains($event_uids, uid)
   AND operation IN ('RunInstances', 'CreateBucket', 'CreateTrail', 'CreatePolicy', 'CreateUser', 'PutBucketPolicy',
     'DeleteBucketPublicAccessBlock', 'PutBucketPublicAccessBlock') GROUP BY operation

@@ -1,0 +1,69 @@
+"""What a log does not show although it was kept: calls that only read, a Region, the sessions of an actor.
+
+These gaps cannot be seen as silence of the account: its log goes on, only without them.
+"""
+
+from __future__ import annotations
+
+from trailhound.investigation import sentences
+from trailhound.investigation.evidence import Evidence
+from trailhound.investigation.questions import Needs
+from trailhound.investigation.scope import day
+from trailhound.lake import times
+from trailhound.model import Gap
+
+# Where IAM, and mostly sign-ins, are recorded, of whatever Region the caller is; one per partition.
+_HOME = "('us-east-1', 'cn-north-1', 'us-gov-west-1', 'us-iso-east-1', 'us-isob-east-1')"
+
+
+def missing(needs: Needs, evidence: Evidence) -> list[Gap]:
+    """What these needs ask for and the log leaves out."""
+    gaps = []
+    if needs.reads:
+        gaps += _reads(evidence)
+    if needs.home_region:
+        gaps += _home_region(times.duration(needs.home_region), evidence)
+    if needs.followed:
+        gaps += _followed(evidence)
+    return gaps
+
+
+def _reads(evidence: Evidence) -> list[Gap]:
+    sql = "SELECT count(*) AS days FROM covered WHERE reads AND day BETWEEN $day_before AND $last_day"
+    if evidence.query(sql)[0]["days"]:
+        return []
+    account = evidence.scope.account
+    because = (
+        f"no call that only reads is in the log of account {account} of that day: its trail may record changes only"
+    )
+    return [Gap(what="read_events", because=because, how_to_get="ingest a trail that records read events too")]
+
+
+def _home_region(back: int, evidence: Evidence) -> list[Gap]:
+    since = day(evidence.scope.at - back)
+    rows = evidence.query(f"SELECT DISTINCT day FROM covered WHERE region IN {_HOME} AND day <= $last_day")
+    if any(row["day"] >= since for row in rows):
+        return []
+    account = evidence.scope.account
+    because = f"nothing of the Region in which account {account}'s IAM calls and sign-ins are recorded is in the log since {since}"
+    how = "ingest the trail's files of us-east-1 (or of the home Region of the partition)"
+    return [Gap(what="region", because=because, how_to_get=how)]
+
+
+def _followed(evidence: Evidence) -> list[Gap]:
+    nameless = (
+        "SELECT count(*) AS n FROM subject WHERE principal_uid = $principal AND (masked OR $principal = 'anonymous')"
+    )
+    if evidence.query(nameless)[0]["n"]:
+        because = "the log does not say who made the calls, so what else the caller did cannot be found"
+        return [Gap(what="principal", because=because, how_to_get="ask whoever manages the identities of the caller")]
+    sql = "SELECT count(*) AS n, list(DISTINCT target_uid ORDER BY target_uid) AS roles FROM unfollowed"
+    (row,) = evidence.query(sql)
+    if not row["n"]:
+        return []
+    opened = sentences.count(row["n"], "session")
+    roles = f" ({sentences.listing(sentences.names(row['roles']))})" if any(row["roles"]) else ""
+    because = f"the log cannot follow {opened}{roles} that {sentences.name(evidence.scope.principal)} opened"
+    return [
+        Gap(what="sessions", because=because, how_to_get="ingest the logs of the accounts in which they were opened")
+    ]
