@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from trailhound.containers import scan
-from trailhound.containers.found import NOT_JSON, Found, Text
+from trailhound.containers.found import NOT_JSON, Found, Text, reader
 
 KEYS = ("Records",)
 USUAL = b'{"eventVersion":'
@@ -25,6 +25,7 @@ class _File(msgspec.Struct):
     Records: list[msgspec.Raw]
 
 
+_members = reader(dict[str, msgspec.Raw])
 _decode = msgspec.json.Decoder(_File).decode
 
 
@@ -35,8 +36,7 @@ def sniff(head: bytes) -> bool:
 def records(text: Text) -> Iterator[Found]:
     if text.whole is not None:
         found = _entries(text.whole)  # None when it is damaged: what is whole in it is found by the scanner
-        # A second `Records` key would silently replace the first.
-        if found is not None and sum(map(len, found)) >= len(text.whole) * (1 - _SLACK) - 100:
+        if found is not None and (_fills(found, text.whole) or _is_all(text.whole)):
             return iter(found)
     return scan.values(text.pieces())
 
@@ -44,6 +44,16 @@ def records(text: Text) -> Iterator[Found]:
 def contents(value: bytes) -> Iterator[Found] | None:
     found = _entries(value)
     return None if found is None else iter(found)
+
+
+def _fills(found: list[bytes], text: bytes) -> bool:
+    return sum(map(len, found)) >= len(text) * (1 - _SLACK) - 100
+
+
+def _is_all(text: bytes) -> bool:
+    """No second `Records`, which would silently replace the first, and no other member with events in it."""
+    others = (raw for name, raw in (_members(text) or {}).items() if name != "Records")
+    return text.count(b'"Records"') == 1 and not any(b'"eventName"' in bytes(raw) for raw in others)
 
 
 def _entries(data: bytes) -> list[bytes] | None:
