@@ -32,6 +32,7 @@ class Asked(NamedTuple):
     query: dict[str, str]
     target: str  # of a JSON service: "AmazonSQS.ReceiveMessage"
     headers: dict[str, str]
+    body: bytes
 
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -125,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         asked = Asked(
-            self.command, unquote(parts.path), query, self.headers.get("X-Amz-Target", ""), dict(self.headers)
+            self.command, unquote(parts.path), query, self.headers.get("X-Amz-Target", ""), dict(self.headers), body
         )
         self.cloud.asked.append(asked)
         told = next((answer for fault in list(self.cloud.faults) if (answer := fault(asked))), None)

@@ -18,9 +18,8 @@ from trailhound.sources.layout import LATE, Selection
 LOOKUP_EVENTS = "lookup-events:"
 LOGS = "logs:"
 PAUSE = 0.5  # seconds between two look-ups: AWS allows two a second for each account and Region
-_PATIENCE = 64  # pauses, doubled each time a look-up is throttled, up to so many times the first
+ATTEMPTS = 10  # at a look-up: others may use up that allowance
 _REACH = timedelta(days=90)  # that CloudTrail's event history goes back
-_THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded")
 
 
 class _Pages:
@@ -57,7 +56,7 @@ class EventHistory(_Pages):
             yield from self._pages(region)
 
     def _pages(self, region: str) -> Iterator[Content]:
-        client = self._aws.client("cloudtrail", region)
+        client = self._aws.client("cloudtrail", region, ATTEMPTS)
         request: dict[str, Any] = {"MaxResults": 50}
         if self._selection.since is not None:
             request["StartTime"] = _moment(self._selection.since)
@@ -65,7 +64,8 @@ class EventHistory(_Pages):
             request["EndTime"] = _moment(self._selection.until - 1)  # AWS counts the end in
         number = 0
         while True:
-            answer = self._patiently(client, request, region)
+            with explained(f"{LOOKUP_EVENTS}{region}"):
+                answer = client.lookup_events(**request)
             number += 1
             records = [event.get("CloudTrailEvent") or "null" for event in answer.get("Events", ())]
             if records:
@@ -74,20 +74,6 @@ class EventHistory(_Pages):
                 return
             request["NextToken"] = answer["NextToken"]
             time.sleep(PAUSE)
-
-    def _patiently(self, client: Any, request: dict[str, Any], region: str) -> Any:
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up
-
-        pause = PAUSE
-        while True:
-            with explained(f"{LOOKUP_EVENTS}{region}"):
-                try:
-                    return client.lookup_events(**request)
-                except ClientError as error:
-                    if error.response["Error"].get("Code") not in _THROTTLED or pause > PAUSE * _PATIENCE:
-                        raise
-            time.sleep(pause)
-            pause *= 2
 
 
 class LogGroup(_Pages):

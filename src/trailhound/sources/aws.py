@@ -17,6 +17,7 @@ from trailhound.sources.aws_problems import explain
 from trailhound.sources.items import Bucket, Keys
 
 CONNECTIONS = 32  # at once, to one endpoint
+ATTEMPTS = 5  # at a request, with pauses that grow from one second to twenty
 _SESSION = "trailhound"  # the name under which a role is taken; it shows in CloudTrail
 _HOME = "us-east-1"  # where one may ask about any bucket
 
@@ -49,10 +50,10 @@ class Aws:
         """Of the profile or the environment."""
         return self._session.region_name
 
-    def client(self, service: str, region: str | None = None) -> Any:
+    def client(self, service: str, region: str | None = None, attempts: int = ATTEMPTS) -> Any:
         with explained(service):
             return self._session.client(
-                service, region_name=region, endpoint_url=self._access.endpoint_url, config=config()
+                service, region_name=region, endpoint_url=self._access.endpoint_url, config=_config(attempts)
             )
 
     def keys(self) -> Keys:
@@ -116,16 +117,16 @@ def client_with(keys: Keys, bucket: Bucket) -> Any:
             aws_access_key_id=keys.access_key,
             aws_secret_access_key=keys.secret_key,
             aws_session_token=keys.token,
-            config=config(),
+            config=_config(ATTEMPTS),
         )
     )
 
 
-def config() -> Any:
+def _config(attempts: int) -> Any:
     from botocore.config import Config  # noqa: PLC0415 - start-up
 
     return Config(
-        retries={"mode": "standard", "total_max_attempts": 5},  # with pauses that grow
+        retries={"mode": "standard", "total_max_attempts": attempts},
         connect_timeout=10,
         read_timeout=60,
         max_pool_connections=CONNECTIONS,
