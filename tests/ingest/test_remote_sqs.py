@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -155,8 +154,8 @@ KILLED = """
     from trailhound.ingest import batch, ingest
     from trailhound.lake.lake import Lake
     from trailhound.sources import groups, sqs
-    batch.FULL_OBJECTS, ingest._ALONE, groups._ITEMS, sqs.HIDDEN, sqs.WAIT = 10, 0, 10, 2, 1
-    ingest.ingest(Lake.create(Path(sys.argv[1])), ["sqs:logs"], processes=2)
+    batch.FULL_OBJECTS, groups._ITEMS, sqs.HIDDEN, sqs.WAIT = 10, 10, 2, 1
+    ingest.ingest(Lake.create(Path(sys.argv[1])), ["sqs:logs"], processes=1)
 """
 
 
@@ -167,12 +166,12 @@ def test_killed_in_the_middle_nothing_is_lost_or_doubled(cloud: Cloud, mailbox: 
     mailbox.send(*(notices("logs", name, 1)[forms[n % 6]] for n, name in enumerate(held)))
     root = tmp_path / "lake"
     command = [sys.executable, "-c", textwrap.dedent(KILLED), str(root)]
-    running = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SRC)}, start_new_session=True)
+    running = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SRC)})
     deadline = time.monotonic() + 30
     while not [a for a in cloud.asked if a.target == "AmazonSQS.DeleteMessageBatch"]:
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    os.killpg(running.pid, signal.SIGKILL)  # with its workers
+    running.kill()
     running.wait()
     left = sum(mailbox.left())
     assert 0 < left < 80

@@ -59,6 +59,30 @@ def test_what_names_nothing_is_an_error_before_anything_is_read(logs: Path) -> N
     assert error.value.where == "no/such/*.json"
 
 
+def test_symbolic_links_are_followed_when_asked_and_loops_end(logs: Path) -> None:
+    (logs / "loop").symlink_to(logs)
+    (logs / "b" / "up").symlink_to("..")
+    (logs / "link.json").symlink_to("a.json")
+    (logs / "dangling").symlink_to("nowhere")
+    elsewhere = logs.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "9.json").write_text("9")
+    (logs / "z").symlink_to(elsewhere)
+    (logs / "z2").symlink_to(elsewhere)
+    with Paths(["logs"], follow_links=True) as paths:
+        found = [(item.name, getattr(item, "reason", "")) for item in paths]
+        assert found == [(item.name, getattr(item, "reason", "")) for item in paths], "as often as wanted"
+    assert found == [
+        ("logs/a.json", ""),
+        ("logs/b/1.json", ""),
+        ("logs/b/2.json", ""),
+        ("logs/b/c/3.json", ""),
+        ("logs/dangling", "unreadable"),
+        ("logs/link.json", ""),
+        ("logs/z/9.json", ""),
+    ]
+
+
 def test_symbolic_links_in_a_folder_are_not_followed_and_not_forgotten(logs: Path) -> None:
     (logs / "link.json").symlink_to("a.json")
     (logs / "loop").symlink_to(".")
