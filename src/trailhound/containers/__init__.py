@@ -25,7 +25,7 @@ from trailhound.containers import (
     s3_notification,
     sns,
 )
-from trailhound.containers.envelopes import claim, opened, unwrapped
+from trailhound.containers.envelopes import claim, opened
 from trailhound.containers.found import Broken, Found, Partial, Text, excerpt
 
 __all__ = ["CONTAINERS", "Broken", "Found", "Partial", "Text", "read"]
@@ -67,10 +67,10 @@ def read(pieces: Iterator[bytes]) -> tuple[str, Iterator[Found]]:
 
 def _opened(values: Iterator[Found]) -> Iterator[Found]:
     for value in values:
-        if not isinstance(value, bytes) or value.startswith(records.USUAL):
+        if not isinstance(value, bytes) or value.startswith(records.USUAL) or not value.startswith((b"{", b"[")):
             yield value
         else:
-            yield from opened(value) if value.startswith((b"{", b"[")) else unwrapped(value)
+            yield from opened(value)
 
 
 def _name(container: ModuleType, first: Found | None) -> str:

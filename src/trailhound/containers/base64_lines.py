@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trailhound.containers.envelopes import unwrapped
 from trailhound.containers.found import Broken, Found, Text
 from trailhound.containers.lines import split
 
@@ -15,7 +16,8 @@ def sniff(head: bytes) -> bool:
 
 
 def records(text: Text) -> Iterator[Found]:
-    """Each line as it stands: a message whose text base64 stands for."""
     for _, line in split(text.pieces()):
-        if isinstance(line, Broken) or line.strip():
+        if isinstance(line, Broken):
             yield line
+        elif line.strip():
+            yield from unwrapped(line)

@@ -13,4 +13,4 @@ _read = reader(list[msgspec.Raw])
 
 def contents(value: bytes) -> Iterator[Found] | None:
     items = _read(value)
-    return None if items is None else map(bytes, items)
+    return map(bytes, items) if items else None  # an empty one holds nothing that could be told

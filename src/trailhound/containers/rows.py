@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from trailhound.containers import struct_text
+from trailhound.containers import scan, struct_text
 from trailhound.containers.found import NOT_JSON, Partial
 
 PARTIAL = "partial"
@@ -67,7 +67,7 @@ def record_of(cells: Mapping[str, Any]) -> bytes | Partial | None:
     originals = {bare(name): text for name, text in cells.items() if isinstance(text, str)}
     for name in _ORIGINALS:
         text = originals.get(name, "").strip()
-        if text.startswith("{"):
+        if text.startswith("{") or (text.startswith("[") and scan.fault(text.encode("utf-8", "replace")) is None):
             return text.encode("utf-8", "surrogateescape")
     record: dict[str, Any] = {}
     columns = [(_COLUMNS.get(bare(name)), name, value) for name, value in cells.items() if value not in _ABSENT]
