@@ -111,7 +111,7 @@ def answer(
     **facts: Any,
 ) -> Answer:
     return Answer(
-        uid=f"{question}:{observable.value}",
+        uid=question if step == 3 else f"{question}/{observable.value}",
         question=question,
         asks=asks,
         step=step,
@@ -288,7 +288,7 @@ INVESTIGATION = Investigation(
     verdict=Conclusion(disposition="malicious", confidence="high", explanations=EXPLANATIONS),
     narrative=NARRATIVE,
     recommendations=RECOMMENDATIONS,
-    unknowns=tuple(Unknown(question=each.question, because=gap.because, how_to_get=gap.how_to_get) for each in ANSWERS for gap in each.gaps),
+    unknowns=tuple(Unknown(question=each.uid, because=gap.because, how_to_get=gap.how_to_get) for each in ANSWERS for gap in each.gaps),
     versions={"trailhound": "0.1.0", "questions": "sha256:5d1c0f3a", "country data": "iptocc 3.3.170"},
 )  # fmt: skip
 

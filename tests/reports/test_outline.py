@@ -89,9 +89,15 @@ def test_the_leading_explanation_has_the_highest_score_and_none_leads_when_open(
 
 def test_an_open_question_is_told_in_plain_words() -> None:
     plan = outline(INVESTIGATION)
-    assert [plan.asked(one.question) for one in INVESTIGATION.unknowns] == [
-        a.asks for a in ANSWERS if a.verdict == "unknown"
-    ]
+    open_ = [a for a in ANSWERS if a.verdict == "unknown"]
+    said = [plan.asked(one.question) for one in INVESTIGATION.unknowns]
+    assert said == [a.asks if a.step == 3 else f"{a.asks} ({a.observable.value})" for a in open_]
+
+
+def test_an_open_question_about_something_else_says_about_what() -> None:
+    answer = msgspec.structs.replace(ANSWERS[0], uid="user.kind/eve", question="user.kind", step=4)
+    plan = outline(altered(answers=(answer,)))
+    assert plan.asked("user.kind/eve") == f"{answer.asks} ({answer.observable.value})"
     assert plan.asked("never.asked") == "never.asked"
 
 

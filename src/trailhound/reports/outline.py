@@ -94,9 +94,12 @@ class Outline(NamedTuple):
         hidden = len(marks) - MARKS_SHOWN
         return (*marks[:MARKS_SHOWN], Mark(f"+{hidden}", None)) if hidden > 0 else marks
 
-    def asked(self, question: str) -> str:
-        """A question's id in plain words, as some answer has them."""
-        return next((said.answer.asks for said in self.answers.values() if said.answer.question == question), question)
+    def asked(self, uid: str) -> str:
+        """An answer's question in plain words; and of what, where that is not the finding's own artifact."""
+        if uid not in self.answers:
+            return uid
+        answer = self.answers[uid].answer
+        return answer.asks if answer.uid == answer.question else f"{answer.asks} ({answer.observable.value})"
 
     def said(self, answers: Iterable[str]) -> tuple[Said, ...]:
         return tuple(self.answers[uid] for uid in answers if uid in self.answers)
