@@ -128,8 +128,8 @@ class Workspace:
 
     def status(self) -> Status:
         """What the lake holds, where its gaps are, and what was rejected."""
-        _, engine, _ = self._reading()
-        return status(engine)
+        lake, engine, _ = self._reading()
+        return status(engine, lake.sizes())
 
     def detect(
         self,

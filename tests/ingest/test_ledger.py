@@ -45,18 +45,20 @@ def engine(tmp_path: Path, lake: Lake) -> DuckDB:
 
 
 def test_status_shows_spans_and_gaps_of_each_account(engine: DuckDB) -> None:
-    first, second = status(engine).accounts
+    first, second = status(engine, {}).accounts
     assert (first.account_uid, first.regions, first.events) == (ACCOUNT, ("eu-west-1", "us-east-1"), 4)
     assert (first.first_time, first.last_time) == (at("2024-05-01T10:00:00"), at("2024-05-08T10:00:00"))
-    assert first.gaps == (("2024-05-03", "2024-05-04"), ("2024-05-06", "2024-05-07"))
+    assert [gap.kind for gap in first.gaps] == ["never_recorded"]
+    assert first.days == {f"2024-05-0{day}": int(day in (1, 2, 5, 8)) for day in range(1, 9)}
+    east = next(place for place in first.places if place.region == "us-east-1")
+    assert (east.events, east.hours, east.quiet_hours, east.missing_hours) == (2, 2, 95, 0)
     assert (second.account_uid, second.events, second.gaps) == (OTHER, 1, ())
 
 
 def test_status_adds_up(engine: DuckDB) -> None:
-    found = status(engine)
+    found = status(engine, {})
     assert found.records == found.events + found.duplicates + found.rejected == 8
     assert (found.events, found.duplicates, found.rejects) == (5, 1, {"no_event_name": 1, "not_an_object": 1})
-    assert found.tables == {"events": 5, "ledger": 1, "rejects": 2, "findings": 0}
     assert found.completeness["user_agent"] == 0.8
     assert found.completeness["source"] == found.completeness["principal"] == 1.0
     assert found.completeness["response_elements"] == 0.0
@@ -65,7 +67,7 @@ def test_status_adds_up(engine: DuckDB) -> None:
 def test_status_of_nothing(lake: Lake) -> None:
     engine = DuckDB()
     lake.mount(engine)
-    found = status(engine)
+    found = status(engine, {})
     assert (found.accounts, found.completeness, found.records, found.ingested_at) == ((), {}, 0, None)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trailhound.cli import render
+from trailhound.cli import calendar, render
 from trailhound.cli.options import Options, open_workspace
 
 if TYPE_CHECKING:
-    from trailhound.ingest.ledger import Status
+    from trailhound.ingest.coverage import Stretch
+    from trailhound.ingest.ledger import AccountStatus, Status
+
+_GAPS = 20  # shown of an account
 
 
 def status(*, options: Options = Options()) -> None:
@@ -31,13 +34,53 @@ def _show(found: Status) -> None:
     render.pairs({name: getattr(found, name) for name in counts})
     for reason, count in found.rejects.items():
         render.text(f"  rejected as {reason}: {count:,}")
-    rows = [
-        [held.account_uid, held.regions, render.at(held.first_time), render.at(held.last_time), held.events]
-        for held in found.accounts
-    ]
-    render.table(["account", "Regions", "first", "last", "events"], rows)
+    for flag, count in found.flags.items():
+        render.text(f"  events flagged {flag}: {count:,}")
+    if found.delivery:
+        waited = (_minutes(found.delivery.median), _minutes(found.delivery.longest))
+        late = f"; {found.delivery.late:,} objects came more than an hour late" if found.delivery.late else ""
+        render.text(f"delivered within {waited[0]} at the median, {waited[1]} at most{late}")
     for account in found.accounts:
-        for first, last in account.gaps:
-            render.text(f"no event of account {account.account_uid} from {first} to {last}")
+        _show_account(account)
     present = ", ".join(f"{name} {share:.0%}" for name, share in found.completeness.items())
     render.text(f"events that have: {present}" if present else "there are no events yet")
+
+
+def _show_account(account: AccountStatus) -> None:
+    render.text(f"\naccount {account.account_uid or '(none)'}")
+    rows = [
+        [
+            p.region,
+            p.category,
+            _day(p.first_time),
+            _day(p.last_time),
+            p.events,
+            p.hours,
+            p.quiet_hours,
+            p.missing_hours,
+        ]
+        for p in account.places
+    ]
+    heads = ["Region", "category", "from", "until", "events", "hours", "quiet", "missing"]
+    render.table(heads, rows)
+    for line in calendar.lines(account):
+        render.text(line)
+    for gap in account.gaps[:_GAPS]:
+        until = render.at(gap.until)[:16] if gap.until else "the end of the log"
+        kind = gap.kind.replace("_", " ")
+        render.text(f"{kind}, {_where(gap)}, {render.at(gap.since)[:16]} to {until}: {gap.because}")
+    if len(account.gaps) > _GAPS:
+        render.text(f"and {len(account.gaps) - _GAPS:,} more; --format json lists all")
+
+
+def _day(time: int) -> str:
+    return render.at(time)[:10]
+
+
+def _where(gap: Stretch) -> str:
+    return f"{'all Regions' if gap.region == 'all' else gap.region} {gap.category}"
+
+
+def _minutes(ms: int) -> str:
+    minutes = round(ms / 60_000)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

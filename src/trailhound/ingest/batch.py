@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from datetime import datetime
 
 import msgspec
 
@@ -16,6 +18,8 @@ FULL_OBJECTS = 2_000  # so that messages in a queue, which announce one each, ar
 # At the end of a folder a batch of this size is written though there is room: folders are mostly days,
 # and a day in one file need not be put together again.
 ENOUGH_RECORDS = 12_000
+
+_DELIVERED = re.compile(r"_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4}Z)_")
 
 
 class Source(msgspec.Struct):
@@ -32,6 +36,7 @@ class Source(msgspec.Struct):
     rejected: int = 0
     first_time: int | None = None
     last_time: int | None = None
+    delivered_time: int | None = None
     ingested_at: int = 0
     flags: tuple[str, ...] = ()
     difference: str = ""
@@ -41,7 +46,18 @@ class Source(msgspec.Struct):
     def of(cls, name: str, size: int = 0, sha256: str = "", etag: str = "") -> Source:
         """Known by name and bytes: the same file elsewhere is another object, full of duplicates."""
         uid = hashlib.sha256(f"{sha256} {name}".encode()).hexdigest()[:32]
-        return cls(uid, name, size, sha256, etag=etag)
+        return cls(uid, name, size, sha256, delivered_time=_delivered(name), etag=etag)
+
+
+def _delivered(name: str) -> int | None:
+    """When CloudTrail wrote the object, as its name says; to the minute. None for names of other makers."""
+    written = _DELIVERED.search(name)
+    if written is None:
+        return None
+    try:
+        return int(datetime.strptime(written[1] + "+0000", "%Y%m%dT%H%MZ%z").timestamp() * 1000)
+    except ValueError:
+        return None
 
 
 class Batch:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
-from trailhound.lake.tables import TABLES
+from trailhound.ingest.coverage import ALL, HOUR, Series, Stretch, merged, series, stretches
+from trailhound.lake.lake import TableSize
 
 # What an investigation leans on, and when a row has it. Addresses: a call between services has none, and says so.
 _FIELDS = {
@@ -25,13 +24,37 @@ _FIELDS = {
 }
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Events of one account, Region and category."""
+
+    region: str
+    category: str  # Management, Data, NetworkActivity
+    first_time: int
+    last_time: int
+    events: int
+    hours: int  # that hold an event
+    quiet_hours: int  # that hold none, which may be chance
+    missing_hours: int  # that hold none, which can hardly be chance
+
+
 class AccountStatus(msgspec.Struct, frozen=True):
     account_uid: str
     regions: tuple[str, ...]
     first_time: int
     last_time: int
     events: int
-    gaps: tuple[tuple[str, str], ...]  # first and last day of each stretch between the two without any event
+    places: tuple[Place, ...]
+    days: dict[str, int]  # YYYY-MM-DD (UTC) → events, from the first day to the last
+    gaps: tuple[Stretch, ...]  # all that is not merely quiet
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """How long events waited until CloudTrail wrote them, by the names of the objects; milliseconds."""
+
+    objects: int  # that say when they were written
+    median: int
+    longest: int
+    late: int  # objects in which an event waited more than an hour
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -39,7 +62,7 @@ class Status(msgspec.Struct, frozen=True):
 
     accounts: tuple[AccountStatus, ...]
     completeness: dict[str, float]  # field → share of events that have it
-    tables: dict[str, int]  # rows
+    tables: dict[str, TableSize]
     objects: int  # files and archive members in the ledger
     bytes: int  # of them, as they lie
     records: int
@@ -47,6 +70,8 @@ class Status(msgspec.Struct, frozen=True):
     duplicates: int
     rejected: int
     rejects: dict[str, int]  # by reason, the most frequent first
+    flags: dict[str, int]  # of events: conflict, repaired, partial ...
+    delivery: Delivery | None
     ingested_at: int | None  # the last time
 
 
@@ -61,18 +86,25 @@ class Coverage(msgspec.Struct, frozen=True):
     empty_days: tuple[str, ...]  # from `since` to `until`, without any event of the account
     s3_data_events: bool  # whether any are in the lake: without them, reads of objects leave no trace
     stopped: tuple[tuple[int, int | None], ...]  # when a trail was stopped, and started again; None: never seen
+    narrowed: tuple[Stretch, ...] = ()  # when a trail recorded less than it might, or delivered elsewhere
+    missing: tuple[Stretch, ...] = ()  # stretches without management events that can hardly be chance
 
 
-def status(engine: DuckDB) -> Status:
+def status(engine: DuckDB, sizes: dict[str, TableSize]) -> Status:
     counted = ("bytes", "records", "events", "duplicates", "rejected")
     sums = ", ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {name}" for name in counted)
     (ledger,) = engine.query(f"SELECT count(*) AS objects, {sums}, max(ingested_at) AS ingested_at FROM ledger")
-    rejects = engine.query("SELECT reason, count(*) AS n FROM rejects GROUP BY reason ORDER BY n DESC, reason")
+    rejects = engine.query("SELECT reason AS name, count(*) AS n FROM rejects GROUP BY ALL ORDER BY n DESC, name")
+    flags = engine.query(
+        "SELECT name, count(*) AS n FROM (SELECT unnest(flags) AS name FROM events) GROUP BY ALL ORDER BY n DESC, name"
+    )
     return Status(
         accounts=tuple(_accounts(engine)),
         completeness=_completeness(engine),
-        tables={name: engine.query(f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in TABLES},
-        rejects={row["reason"]: row["n"] for row in rejects},
+        tables=sizes,
+        rejects={row["name"]: row["n"] for row in rejects},
+        flags={row["name"]: row["n"] for row in flags},
+        delivery=_delivery(engine),
         **ledger,
     )
 
@@ -90,6 +122,8 @@ def coverage(engine: DuckDB, account_uid: str, since: int, until: int) -> Covera
         {"account": account_uid, "first": _day(since).isoformat(), "last": _day(until).isoformat()},
     )
     present = {row["day"] for row in rows}
+    lacking = stretches(engine, series(engine, account_uid))
+    around = [one for one in lacking if one.since <= until and (one.until is None or one.until > since)]
     return Coverage(
         account_uid=account_uid,
         since=since,
@@ -98,24 +132,60 @@ def coverage(engine: DuckDB, account_uid: str, since: int, until: int) -> Covera
         last_time=span["last"],
         empty_days=tuple(day for day in _days(_day(since), _day(until)) if day not in present),
         s3_data_events=bool(span["data"]),
-        stopped=tuple(_stopped(engine, account_uid)),
+        stopped=tuple((one.since, one.until) for one in lacking if one.kind == "logging_stopped"),
+        narrowed=tuple(one for one in around if one.kind == "logging_narrowed"),
+        missing=tuple(one for one in around if one.kind == "missing"),
     )
 
 
 def _accounts(engine: DuckDB) -> Iterator[AccountStatus]:
+    held = series(engine)
+    lacking = stretches(engine, held)
+    first_and_last = "min(time) AS first, max(time) AS last, count(*) AS n"
     rows = engine.query(
-        "SELECT coalesce(cloud.account.uid, '') AS account, coalesce(cloud.region, '') AS region, "
-        "min(time) AS first, max(time) AS last, count(*) AS n FROM events GROUP BY 1, 2 ORDER BY 1, 2"
+        f"SELECT coalesce(cloud.account.uid, '') AS account, {first_and_last} FROM events GROUP BY ALL ORDER BY account"
     )
-    days: defaultdict[str, set[str]] = defaultdict(set)
-    for row in engine.query("SELECT DISTINCT coalesce(cloud.account.uid, '') AS account, event_day AS day FROM events"):
-        days[row["account"]].add(row["day"])
-    for account in sorted(days):
-        own = [row for row in rows if row["account"] == account]
-        first, last = min(row["first"] for row in own), max(row["last"] for row in own)
-        regions = tuple(row["region"] for row in own if row["region"])
-        missing = (day for day in _days(_day(first), _day(last)) if day not in days[account])
-        yield AccountStatus(account, regions, first, last, sum(row["n"] for row in own), tuple(_stretches(missing)))
+    for row in rows:
+        account = row["account"]
+        own = [one for one in held if one.account_uid == account]
+        without = [one for one in lacking if one.account_uid == account]
+        yield AccountStatus(
+            account_uid=account,
+            regions=tuple(sorted({one.region for one in own if one.region})),
+            first_time=row["first"],
+            last_time=row["last"],
+            events=row["n"],
+            places=tuple(_place(one, without) for one in own),
+            days=_by_day(merged(own)),
+            gaps=tuple(one for one in without if one.kind != "quiet"),
+        )
+
+
+def _place(one: Series, lacking: Sequence[Stretch]) -> Place:
+    begin, end = min(one.hours), max(one.hours) + 1
+    missing: set[int] = set()
+    for stretch in lacking:
+        if stretch.kind == "missing" and stretch.region in (ALL, one.region) and stretch.category == one.category:
+            missing.update(range(max(begin, stretch.since // HOUR), min(end, (stretch.until or 0) // HOUR)))
+    events, held = sum(one.hours.values()), len(one.hours)
+    quiet = end - begin - held - len(missing)
+    return Place(one.region, one.category, begin * HOUR, end * HOUR, events, held, quiet, len(missing))
+
+
+def _by_day(hours: dict[int, int]) -> dict[str, int]:
+    days = {_day(day * 24 * HOUR).isoformat(): 0 for day in range(min(hours) // 24, max(hours) // 24 + 1)}
+    for hour, count in hours.items():
+        days[_day(hour * HOUR).isoformat()] += count
+    return days
+
+
+def _delivery(engine: DuckDB) -> Delivery | None:
+    (row,) = engine.query(
+        "SELECT count(*) AS objects, CAST(coalesce(median(waited), 0) AS BIGINT) AS median, "
+        f"coalesce(max(waited), 0) AS longest, count(*) FILTER (waited > {HOUR}) AS late FROM "
+        "(SELECT delivered_time - first_time AS waited FROM ledger WHERE delivered_time - first_time >= 0)"
+    )
+    return Delivery(**row) if row["objects"] else None
 
 
 def _completeness(engine: DuckDB) -> dict[str, float]:
@@ -126,26 +196,6 @@ def _completeness(engine: DuckDB) -> dict[str, float]:
     return {name: round(share, 4) for name, share in row.items() if share is not None}
 
 
-def _stopped(engine: DuckDB, account_uid: str) -> Iterator[tuple[int, int | None]]:
-    """Each trail by itself: stopped or deleted, until it is started again."""
-    trail = dialect.json_text("api.request.data", "$.name")
-    rows = engine.query(
-        f"SELECT time, api.operation AS operation, {trail} AS trail FROM events "
-        "WHERE cloud.account.uid = $account AND api.service.name = 'cloudtrail.amazonaws.com' AND status_id = 1 "
-        "AND api.operation IN ('StopLogging', 'DeleteTrail', 'StartLogging') ORDER BY time",
-        {"account": account_uid},
-    )
-    began: dict[str, int] = {}
-    periods: list[tuple[int, int | None]] = []
-    for row in rows:
-        trail = (row["trail"] or "").rpartition("/")[2]  # named by ARN or by name
-        if row["operation"] != "StartLogging":
-            began.setdefault(trail, row["time"])
-        elif trail in began:
-            periods.append((began.pop(trail), row["time"]))
-    yield from sorted([*periods, *((time, None) for time in began.values())], key=lambda period: period[0])
-
-
 def _day(ms: int) -> date:
     return datetime.fromtimestamp(ms / 1000, UTC).date()
 
@@ -153,15 +203,3 @@ def _day(ms: int) -> date:
 def _days(first: date, last: date) -> Iterator[str]:
     for offset in range((last - first).days + 1):
         yield (first + timedelta(offset)).isoformat()
-
-
-def _stretches(days: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Days in order → first and last of each run of neighbours."""
-    run: list[date] = []
-    for day in map(date.fromisoformat, days):
-        if run and day - run[-1] > timedelta(1):
-            yield run[0].isoformat(), run[-1].isoformat()
-            run = []
-        run.append(day)
-    if run:
-        yield run[0].isoformat(), run[-1].isoformat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trailhound.ingest.coverage import ALL
 from trailhound.investigation import sentences
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Needs
@@ -83,6 +84,8 @@ def history(since: int, evidence: Evidence) -> list[Gap]:
             f"({sentences.listing(hours)} UTC), though it hardly ever has an empty hour"
         )
         return [Gap(what="hour", because=because, how_to_get=how)]
+    if (lost := _missing(since, evidence)) or (lost := _narrowed(since, evidence)):
+        return [lost]
     for begin, end in coverage.stopped:
         if begin < scope.at and (end is None or end >= since):
             until = sentences.when(end) if end else "the end of the log"
@@ -94,6 +97,32 @@ def history(since: int, evidence: Evidence) -> list[Gap]:
                 )
             ]
     return []
+
+
+def _missing(since: int, evidence: Evidence) -> Gap | None:
+    """Stretches of a Region, or of the whole account, that can hardly be empty by chance."""
+    lost = [s for s in evidence.coverage.missing if s.since <= evidence.scope.to and (s.until or s.since) > since]
+    if not lost:
+        return None
+    one = lost[0]
+    where = "" if one.region == ALL else f" in {one.region}"
+    period = f"from {sentences.when(one.since)} to {sentences.when(one.until or one.since)}"
+    more = f"; {sentences.count(len(lost) - 1, 'more such stretch')}" if len(lost) > 1 else ""
+    because = f"the log of account {one.account_uid} has nothing{where} {period} ({one.because}){more}"
+    how = f"ingest the trail's files of account {one.account_uid} from {day(one.since)} on"
+    return Gap(what="hour", because=because, how_to_get=how)
+
+
+def _narrowed(since: int, evidence: Evidence) -> Gap | None:
+    """A trail that was told to record less. Sources left out (KMS, mostly) are no gap of all questions."""
+    scope = evidence.scope
+    for one in evidence.coverage.narrowed:
+        if one.what != "sources" and one.since < scope.at and (one.until is None or one.until >= since):
+            until = sentences.when(one.until) if one.until else "the end of the log"
+            because = f"the trail recorded less from {sentences.when(one.since)} to {until} ({one.because})"
+            how = "look for another trail, or the services' own logs"
+            return Gap(what="logging_narrowed", because=because, how_to_get=how)
+    return None
 
 
 def _hours(since: int, evidence: Evidence) -> list[str]:

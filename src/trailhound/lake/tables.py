@@ -18,6 +18,7 @@ LEDGER = (
     Column("rejected", "bigint", "", "that could not be taken; the table `rejects` says why"),
     Column("first_time", "bigint", "", "earliest event, epoch milliseconds"),
     Column("last_time", "bigint", "", "latest event, epoch milliseconds"),
+    Column("delivered_time", "bigint", "", "when CloudTrail wrote the object, by its name; epoch milliseconds"),
     Column("ingested_at", "bigint", "", "epoch milliseconds"),
     Column("flags", "strings", "", "damaged: it breaks off or fails its checksum; repaired: its text was mended"),
     Column("difference", "string", "", "what the mending changed, as a unified diff"),
