@@ -295,10 +295,11 @@ class Workspace:
         )
 
     def _decide(self, uid: str, status: str, because: str, until: str | None) -> Finding:
-        _, engine, _ = self._reading()
+        lake, engine, snapshot = self._reading()
         journal = Decisions(self.folder)
         finding = _by_uid(self._stored(engine), uid)
         journal.record(finding.uid, status, because, until)
+        lake.keep(snapshot)
         return journal.applied([finding])[0]
 
     def _scope(self, engine: DuckDB, asked: Any, at: str | None, window: str) -> scoping.Scope:

@@ -119,6 +119,32 @@ def test_files_that_no_longer_count_are_deleted_only_while_nobody_reads(lake: La
     assert on_disk() == 1
 
 
+def test_a_snapshot_that_something_refers_to_outlives_compaction(lake: Lake) -> None:
+    engine = DuckDB()
+    lake.append("events", events("a"))
+    lake.append("events", events("b"))
+    kept = lake.mount(engine)
+    lake.keep(kept)
+    lake.append("events", events("c"))
+    unkept = lake.mount(engine).versions["events"]
+    lake.close()
+    assert lake.compact() == 1
+    later = Lake(lake.root)
+    later.mount_kept(engine, kept.versions["events"])
+    assert engine.query("SELECT metadata.uid AS uid FROM events ORDER BY uid") == [{"uid": "a"}, {"uid": "b"}]
+    with pytest.raises(WorkspaceError, match=f"version {unkept} of the events was not kept"):
+        later.mount_kept(engine, unkept)
+    later.mount(engine)
+    assert engine.query("SELECT count(*) AS n FROM events") == [{"n": 3}]
+
+
+def test_what_is_kept_is_not_forgotten_when_its_list_is_damaged(lake: Lake) -> None:
+    lake.append("events", events("a"))
+    (lake.root / "kept.json").write_text("{")
+    with pytest.raises(WorkspaceError, match="which snapshots are kept"):
+        lake.keep(lake.mount(DuckDB()))
+
+
 def test_a_flag_is_added_once_and_to_no_other_event(lake: Lake) -> None:
     lake.append("events", events("a", "b"))
     for _ in range(2):

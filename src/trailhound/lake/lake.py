@@ -28,6 +28,7 @@ from trailhound.lake import arrow
 from trailhound.lake.tables import TABLES
 
 FORMAT = 1
+KEPT = "kept.json"  # versions of the events table whose files are never deleted
 MARKER = "lake.json"
 
 _ROW_GROUP = 32_768  # rows; the unit that a reader skips when its operations do not match
@@ -128,6 +129,40 @@ class Lake:
             elif data.num_rows:
                 self._write(table, data, mode="append")
 
+    def keep(self, snapshot: Snapshot) -> None:
+        """Never delete the files of this snapshot of the events: something decided refers to it."""
+        version = snapshot.versions["events"]
+        with self.lock():
+            kept = self._kept()
+            if version >= 0 and version not in kept:
+                _replace(self.root / KEPT, msgspec.json.encode(sorted([*kept, version])))
+
+    def mount_kept(self, engine: DuckDB, version: int) -> None:
+        """Make the events readable as they were in a version that was kept. Raises WorkspaceError if it was not."""
+        if version not in self._kept():
+            raise WorkspaceError(
+                f"version {version} of the events was not kept",
+                where=str(self.root),
+                causes=("nothing was decided on it",),
+                next_step=f"kept are: {', '.join(map(str, self._kept())) or 'none'}",
+            )
+        layout = TABLES["events"]
+        files = self._paths(DeltaTable(str(self.root / "events"), version=version))
+        engine.mount("events", files, ddl=arrow.ddl(layout.columns), partition=layout.partition)
+
+    def _kept(self) -> list[int]:
+        try:
+            return msgspec.json.decode((self.root / KEPT).read_bytes(), type=list[int])
+        except FileNotFoundError:
+            return []
+        except (OSError, msgspec.MsgspecError) as error:
+            raise WorkspaceError(
+                "which snapshots are kept cannot be read",
+                where=str(self.root / KEPT),
+                causes=("the file was changed by hand",),
+                next_step="restore it; it is a JSON list of versions of the events table",
+            ) from error
+
     def mount(self, engine: DuckDB) -> Snapshot:
         """Make the tables, as they are now, readable on `engine`; their files stay until `close`."""
         if self._readers_file is None:
@@ -212,7 +247,8 @@ class Lake:
                 return
             for name in TABLES:
                 if delta := self._delta(name):
-                    delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+                    kept = self._kept() if name == "events" else None
+                    delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, keep_versions=kept)
 
     def _write(self, name: str, data: Any, *, mode: Any, predicate: str | None = None) -> None:
         layout = TABLES[name]
@@ -277,6 +313,16 @@ class Lake:
             return open(self.root / name, "ab")
         except OSError as error:
             raise _unwritable(self.root, error) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Whole or not at all, whatever happens meanwhile."""
+    written = path.with_name(f"{path.name}.new")
+    try:
+        written.write_bytes(content)
+        written.replace(path)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
 
 
 def _listed(values: Iterable[str]) -> str:
