@@ -60,7 +60,7 @@ def applies(question: Question, evidence: Evidence) -> bool:
 def _verdict(question: Question, evidence: Evidence, row: Mapping[str, Any]) -> tuple[Verdict, list[Gap]]:
     missing = _missing(question.needs, evidence)
     if row["answer"] is None:
-        because = sentences.plain(row.get("because") or "the log does not say")
+        because = " ".join(sentences.plain(row.get("because") or "the log does not say").split())
         how = row.get("how_to_get") or "ingest or record what the question says it covers"
         missing.append(Gap(what="evidence", because=because, how_to_get=how))
     if missing:
