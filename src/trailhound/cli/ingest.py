@@ -65,9 +65,12 @@ def ingest(
     Files, folders and globs; plain, gzip, zip or tar; what is in them is told from the content, not from the name.
     Reading the same logs again adds nothing. Records that cannot be read are counted with their reason.
 
-    From AWS: s3://BUCKET[/PREFIX], sqs:QUEUE (objects that a queue announces), lookup-events:[REGION,...] (management
-    events of the last 90 days), logs:GROUP[:STREAM_PREFIX] (CloudWatch Logs). Objects that were read before are not
-    fetched again; a message is deleted when all that it announces is in the lake.
+    From AWS (docs/how-to/read-from-s3.md); what is in the lake is not fetched again:
+
+        s3://BUCKET[/PREFIX]           objects
+        sqs:QUEUE                      objects that a queue announces, until it is empty
+        lookup-events:[REGION,...]     management events of the last 90 days
+        logs:GROUP[:STREAM_PREFIX]     CloudWatch Logs
 
     For example:
 
