@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from trailhound.limits import Limits, enforced
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,10 @@ def shared_data() -> Path:
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("trailhound", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("trailhound")
+
+
+@pytest.fixture
+def limited() -> Iterator[Callable[..., None]]:
+    """Puts limits into force until the end of the test: `limited(record_bytes=1000)`."""
+    with ExitStack() as stack:
+        yield lambda **chosen: stack.enter_context(enforced(Limits(**chosen)))

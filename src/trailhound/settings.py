@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from trailhound.errors import CatalogError
+from trailhound.limits import Limits
 
 FILE = "trailhound.toml"
 
@@ -72,6 +73,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     people: dict[str, Person] = {}
     changes: tuple[Change, ...] = ()
     lookups: tuple[Lookup, ...] = ()
+    limits: Limits = Limits()
     placeholders: dict[str, tuple[str, ...]] = {}  # %name% in Sigma rules
 
     def person(self, principal_uid: str) -> Person:
@@ -130,6 +132,12 @@ TEMPLATE = """# What your organisation knows and a log does not say. Every key m
 # operations = ["TerminateInstances"]
 # since = "2026-01-31T02:00:00Z"
 # until = "2026-01-31T04:00:00Z"
+
+# [limits]                # what is over one of these is not read, and counted as rejected
+# record_bytes = 16777216     # of one record
+# inflated_bytes = 268435456  # up to which compressed data may grow by any factor
+# inflation = 200             # the factor by which they may grow beyond
+# archive_depth = 4           # archives and compressions within each other
 
 # [[lookups]]             # what a threat-intelligence service said when somebody asked it
 # value = "198.51.100.7"

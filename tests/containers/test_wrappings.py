@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.containers.wrappings import WRAPPINGS
 
 from trailhound import containers
-from trailhound.containers import Broken, Found, Partial, scan
+from trailhound.containers import Broken, Found, Partial
 
 # What an attacker may write into a user agent, a session name or a parameter, to be taken for something else.
 MARKS = [
@@ -146,8 +146,8 @@ def test_no_bytes_whatever_raise(name: str, seed: int) -> None:
 @pytest.mark.parametrize(
     "name", [name for name in BY_ELEMENT if name not in ("kinesis_get", "utf16_le", "base64_lines")]
 )
-def test_a_document_larger_than_any_record_is_read_element_by_element(name: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(scan, "RECORD_LIMIT", 20_000)
+def test_a_document_larger_than_any_record_is_read_element_by_element(name: str, limited: Any) -> None:
+    limited(record_bytes=20_000)
     texts = [json.dumps({"eventVersion": "1.08", "eventName": f"Call{n}", "p": '"]}' * 99}) for n in range(90)]
     data = WRAPPINGS[name](texts)
     assert len(data) > 30_000

@@ -9,13 +9,14 @@ import os
 import random
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trailhound.sources import archives, inflate
+from trailhound.sources import archives
 from trailhound.sources.archives import Object, objects
 from trailhound.sources.items import File, Unreadable
 
@@ -145,8 +146,8 @@ def test_bytes_behind_the_end_are_reported(tmp_path: Path, data: bytes) -> None:
     assert read(data, tmp_path) == {"f": (TEXT, "gzip_trailing_bytes")}
 
 
-def test_bombs_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inflate, "BOMB_SIZE", 1 << 20)
+def test_bombs_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: Callable[..., None]) -> None:
+    limited(inflated_bytes=1 << 20)
     monkeypatch.setattr(archives, "PIECE", 1 << 20)
     zeros = b"0" * (20 << 20)
     for data in (gzip.compress(zeros), zipped({"a": zeros})):

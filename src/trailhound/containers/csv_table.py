@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from trailhound.containers import scan
 from trailhound.containers.found import Broken, Found, Text, excerpt
 from trailhound.containers.rows import is_table, record_of
+from trailhound.limits import limits
 
 _DELIMITERS = (",", "\t", ";")
-
-csv.field_size_limit(scan.RECORD_LIMIT)  # of the whole process; its own limit is less than one record may have
 
 
 def sniff(head: bytes) -> bool:
@@ -25,6 +24,7 @@ def sniff(head: bytes) -> bool:
 
 def records(text: Text) -> Iterator[Found]:
     """Rows as Partial, Broken, or as the text of a cell: JSON, which may be wrapped in turn."""
+    csv.field_size_limit(limits().record_bytes)  # of the whole process; its own limit is less than a record may have
     rows = csv.reader(_lines(text.pieces()), delimiter=_delimiter(text.head) or ",")
     header: list[str] = []
     while True:
@@ -78,7 +78,7 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
         *lines, rest = (rest + decode(piece)).split("\n")
         for line in lines:
             yield line + "\n"
-        if len(rest) > scan.RECORD_LIMIT:  # a cell of that size is refused by the reader
+        if len(rest) > limits().record_bytes:  # a cell of that size is refused by the reader
             yield rest
             rest = ""
     if rest := rest + decode(b"", True):

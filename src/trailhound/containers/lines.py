@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trailhound.containers import scan
 from trailhound.containers.found import Broken, Found, Text, excerpt
+from trailhound.limits import limits
 
 _LOOK_AT = 20  # lines
 
@@ -32,8 +33,8 @@ def split(pieces: Iterator[bytes]) -> Iterator[tuple[int, bytes | Broken]]:
         for line in lines:
             yield position, line
             position += len(line) + 1
-        if len(rest) > scan.RECORD_LIMIT:
-            detail = f"a line of more than {scan.RECORD_LIMIT} bytes"
+        if len(rest) > limits().record_bytes:
+            detail = f"a line of more than {limits().record_bytes} bytes"
             yield position, Broken(position, "record_too_large", detail, excerpt(rest))
             position, rest = position + len(rest), b""
     yield position, rest

@@ -15,8 +15,7 @@ from itertools import pairwise
 import msgspec
 
 from trailhound.containers.found import Broken, Found, excerpt
-
-RECORD_LIMIT = 16 << 20  # AWS bounds a record to 256 KiB; old and foreign ones are larger
+from trailhound.limits import limits
 
 _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _TOKEN = re.compile(_STRING + rb'|["{}\[\]]', re.DOTALL)
@@ -110,7 +109,7 @@ class _Scanner:
                     continue
                 return False
             left = len(self._data) - match.start()
-            if (left < _LOOK_AHEAD or (match[0] == b'"' and left <= RECORD_LIMIT)) and self._more():
+            if (left < _LOOK_AHEAD or (match[0] == b'"' and left <= limits().record_bytes)) and self._more():
                 continue
             self._note_junk(self._data[self._at : match.start()])
             self._at = match.start()
@@ -173,7 +172,7 @@ class _Scanner:
         while True:
             match = _TOKEN.search(self._data, position)
             if match is None or match[0] == b'"':
-                if len(self._data) - self._at > RECORD_LIMIT:
+                if len(self._data) - self._at > limits().record_bytes:
                     return -1, "record_too_large"
                 read = position - self._at
                 if not self._more():
@@ -192,13 +191,15 @@ class _Scanner:
     def _cut(self, why: str) -> Iterator[Found]:
         """From a fault on: cut where a record seems to begin, and take each stretch for itself."""
         begins = self._begins()
+        told = False  # of the stretch that goes on here: it has no end, and is one reject however long it is
         while True:
             match = begins.search(self._data, self._at + 1)
-            if match is None and len(self._data) - self._at <= RECORD_LIMIT and self._more():
+            if match is None and len(self._data) - self._at <= limits().record_bytes and self._more():
                 continue
             end = match.start() if match else len(self._data)
-            yield from _stretch(self._data[self._at : end], self._base + self._at, why)
-            self._at, why = end, "not_json"
+            if not told:
+                yield from _stretch(self._data[self._at : end], self._base + self._at, why)
+            self._at, why, told = end, "not_json", match is None
             if match is None and not self._more():
                 return
 
@@ -249,7 +250,7 @@ def _stretch(data: bytes, position: int, why: str) -> Iterator[Found]:
     if why == "truncated":
         reason, detail = why, "the text ends inside this record"
     elif why == "record_too_large":
-        reason, detail = why, f"more than {RECORD_LIMIT} bytes without an end"
+        reason, detail = why, f"more than {limits().record_bytes} bytes without an end"
     yield Broken(position, reason, detail, excerpt(text))
 
 

@@ -16,12 +16,13 @@ from typing import IO
 import msgspec
 
 import trailhound
-from trailhound import errors
+from trailhound import errors, settings
 from trailhound.errors import TrailhoundError
 from trailhound.ingest.loader import Loader, Written
 from trailhound.ingest.report import IngestReport
 from trailhound.ingest.worker import Done, Failed, Message, Wanted
 from trailhound.lake.lake import Lake
+from trailhound.limits import enforced
 from trailhound.sources.aws import USUAL, Access
 from trailhound.sources.groups import Groups
 from trailhound.sources.items import Group
@@ -56,7 +57,7 @@ def ingest(
     began = time.monotonic()
     total = IngestReport()
     opened = Sources(sources, access=access, selection=selection, follow_links=follow_links, remark=remark)
-    with opened:
+    with opened, enforced(settings.load(lake.root).limits):
         groups = Groups(opened, opened.local_size() if progress else 0)
 
         def written(report: IngestReport, arrived: Sequence[str]) -> None:

@@ -9,11 +9,11 @@ from itertools import chain
 from trailhound import containers
 from trailhound.containers.found import Broken, Found, Partial
 from trailhound.containers.repair import LIMIT, Repaired, padded, repair
-from trailhound.containers.scan import RECORD_LIMIT
 from trailhound.ingest.batch import Batch, Source
 from trailhound.ingest.report import IngestReport, Repair
 from trailhound.ingest.writer import Writer
 from trailhound.lake.lake import Lake
+from trailhound.limits import limits
 from trailhound.model import Record, Reject
 from trailhound.sources.archives import Object, objects
 from trailhound.sources.fetch import Fetcher
@@ -101,6 +101,7 @@ class Loader:
         flags = ("repaired",) if source.difference else ()
         pending: Broken | None = None  # the last one: damage of the object may explain it
         reported = index = 0
+        most = limits().record_bytes
         for item in items:
             if pending:
                 self._broken(source, index, pending)
@@ -110,8 +111,8 @@ class Loader:
                 item, own_flags = item.raw, flags + item.flags  # noqa: PLW2901 - the record in it
             if isinstance(item, Broken):
                 pending = item
-            elif len(item) > RECORD_LIMIT:
-                pending = Broken(None, "record_too_large", f"{len(item)} bytes; at most {RECORD_LIMIT} are read")
+            elif len(item) > most:
+                pending = Broken(None, "record_too_large", f"{len(item)} bytes; at most {most} are read")
             else:
                 self._batch.add(Record(item, source.uid, index, own_flags))
                 index += 1

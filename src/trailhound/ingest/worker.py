@@ -13,10 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from trailhound import settings
 from trailhound.errors import TrailhoundError
 from trailhound.ingest.loader import Loader
 from trailhound.ingest.report import IngestReport
 from trailhound.lake.lake import Lake
+from trailhound.limits import enforced
 from trailhound.sources.items import Group
 
 
@@ -52,12 +54,13 @@ def main(root: str, mode: str) -> int:
         sys.stdout.buffer.flush()
 
     try:
-        loader = Loader(Lake(Path(root)), lambda *batch: say(Done(*batch)), mend=mode == "mend")
-        say(Wanted())
-        for line in sys.stdin.buffer:
-            loader.load(msgspec.json.decode(line, type=Group))
+        with enforced(settings.load(Path(root)).limits):
+            loader = Loader(Lake(Path(root)), lambda *batch: say(Done(*batch)), mend=mode == "mend")
             say(Wanted())
-        loader.close()
+            for line in sys.stdin.buffer:
+                loader.load(msgspec.json.decode(line, type=Group))
+                say(Wanted())
+            loader.close()
     except TrailhoundError as error:
         say(Failed(type(error).__name__, error.what, error.where, error.causes, error.next_step))
         return 1

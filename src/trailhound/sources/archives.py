@@ -17,13 +17,13 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import IO, NamedTuple
 
+from trailhound.limits import limits
 from trailhound.sources.frames import FrameReader, frames_of
 from trailhound.sources.inflate import Damage, Guarded, GzipReader, Reader, is_gzip
 from trailhound.sources.items import Content, File, Unreadable, display
 
 PIECE = 32 << 20  # the most text handed on at once: what AWS puts into one file fits into one piece
 SMALL = 16 << 20  # up to here an object is held in memory rather than read twice
-DEPTH = 4  # archives and compressions within each other
 
 _UNSUPPORTED = {b"7z\xbc\xaf": "7-zip", b"Rar!": "rar"}
 
@@ -73,7 +73,7 @@ def objects(item: File | Content) -> Iterator[Object | Unreadable]:
     except OSError as error:
         yield Unreadable(item.name, "unreadable", f"the file cannot be read: {error.strerror}")
         return
-    yield from _told_apart(item.name, held, held.open, DEPTH)
+    yield from _told_apart(item.name, held, held.open, limits().archive_depth)
 
 
 def _open(item: File | Content) -> Reader:
@@ -97,7 +97,9 @@ def _told_apart(name: str, held: _Bytes, open_text: Callable[[], Reader], depth:
         yield Object(name, held, open_text)
         return
     if depth == 0:
-        yield Unreadable(name, "archive_too_deep", f"more than {DEPTH} archives or compressions within each other")
+        yield Unreadable(
+            name, "archive_too_deep", f"more than {limits().archive_depth} archives or compressions within each other"
+        )
     elif frames:
         yield from _told_apart(name, held, lambda: FrameReader(frames, open_text()), depth - 1)
     elif members is None:

@@ -13,9 +13,7 @@ from typing import NamedTuple, Protocol
 
 from isal import igzip_lib
 
-# A bomb is told by its ratio, and only once it is big: CloudTrail compresses 5 to 40 times.
-BOMB_RATIO = 200
-BOMB_SIZE = 256 << 20
+from trailhound.limits import limits
 
 _CHUNK = 256 << 10
 _MAGIC = b"\x1f\x8b"
@@ -162,4 +160,4 @@ class Guarded:
 
 
 def is_bomb(produced: int, consumed: int) -> bool:
-    return produced > BOMB_SIZE and produced > BOMB_RATIO * consumed
+    return produced > limits().inflated_bytes and produced > limits().inflation * consumed
