@@ -75,7 +75,7 @@ def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
         "principal": _plain(principal_name(principal)) or "someone",
         "count": str(count),
         "window": span(window if window is not None else last - first),
-        "resources": _some([resource.uid for resource in resources]) or "nothing named",
+        "resources": _some(_targets(resources)) or "nothing named",
         "account": _plain(account),
         "operation": _some(operations),
         "ip": _some(ips) or "no address",
@@ -124,6 +124,12 @@ def _resources(row: Mapping[str, Any]) -> tuple[Resource, ...]:
             if resource["uid"] is not None:
                 found.setdefault(resource["uid"], resource["type"] or "")
     return tuple(Resource(uid=uid, type=kind) for uid, kind in found.items())
+
+
+def _targets(resources: Sequence[Resource]) -> list[str]:
+    """What it happened to: the document of a command is how, not what, where it names something else as well."""
+    targets = [resource.uid for resource in resources if resource.type != "AWS::SSM::Document"]
+    return targets or [resource.uid for resource in resources]
 
 
 def _threshold(correlation: Correlation) -> int | None:
