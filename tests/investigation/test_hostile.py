@@ -141,7 +141,7 @@ def test_parameters_of_another_shape_are_not_an_error(shape):
         shape,
     )
     records = [
-        call(name, service=service, **parameters)
+        call(name, service=service) | parameters
         for service, names in CALLS.items()
         for name in names
         for parameters in (odd, {"requestParameters": inner, "responseElements": inner})

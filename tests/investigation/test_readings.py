@@ -85,10 +85,10 @@ def test_a_bucket_is_open_to_all_if_its_guard_says_so(operation, request_, verdi
 
 
 def test_a_trail_that_is_narrowed_or_answered_by_another_is_not_called_whole():
-    trail = {"requestParameters": {"name": "arn:aws:cloudtrail:us-east-2:111122223333:trail/main"}}
+    trail = {"name": "arn:aws:cloudtrail:us-east-2:111122223333:trail/main"}
     narrowed = call("PutEventSelectors", service="cloudtrail", requestParameters={"trailName": "main"})
     assert History([narrowed]).ask("trail.blind").verdict == "unknown"
-    stopped = call("StopLogging", service="cloudtrail", **trail)
+    stopped = call("StopLogging", service="cloudtrail", requestParameters=trail)
     started = lambda name: call("StartLogging", 2, service="cloudtrail", requestParameters={"name": name})  # noqa: E731
     assert "starts the trail again" in History([stopped], [started("other")]).ask("trail.blind").sentence
     assert "two hours later" in History([stopped], [started("main")]).ask("trail.blind").sentence

@@ -33,6 +33,32 @@ def test_no_yes_becomes_a_no(case, whole, kept):
     assert flipped == []
 
 
+_READS, _HOME = "read_only IS NOT TRUE", "cloud.region <> 'us-east-1'"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("roboman1", _READS),
+        ("roboman1", _HOME),
+        ("policy_attached", _READS),
+        ("s3_exfiltration", _HOME),
+        ("sdk_overwritten", _READS),
+        ("trail_stopped", _HOME),
+    ],
+)
+def test_no_yes_becomes_a_no_where_a_trail_records_less(case, name, kept):
+    story = case(name)
+    before = _verdicts(story.investigate())
+    alert = ", ".join(f"'{uid}'" for uid in story.finding.event_uids)
+    try:
+        story.keep(f"({kept}) OR metadata.uid IN ({alert})")
+        left = _verdicts(story.investigate())
+    finally:
+        story.keep("TRUE")
+    assert [q for q, verdict in before.items() if verdict == "yes" and left.get(q) == "no"] == []
+
+
 def test_without_any_history_nothing_is_claimed_to_be_new(case):
     story = case("roboman1")
     alert = ", ".join(f"'{uid}'" for uid in story.finding.event_uids)

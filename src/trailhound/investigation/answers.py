@@ -89,6 +89,7 @@ def _known(evidence: Evidence, values: Sequence[str]) -> dict[str, Any]:
         "to": scope.to,
         "log_begins": evidence.parameters["log_begins"],
         "log_ends": evidence.parameters["log_ends"],
+        "data_events": evidence.coverage.s3_data_events,
         "purpose": gaps.purpose(evidence),
         "person": evidence.settings.person(scope.principal),
         "expected": evidence.settings.expected,

@@ -28,7 +28,7 @@ class Needs(_Spec, frozen=True, kw_only=True):
     country: bool = False  # the country of the address is known
     reads: bool = False  # calls that only read are recorded
     home_region: str = ""  # "30d": so far back the log has the Region in which IAM and sign-ins are recorded
-    followed: bool = False  # all that the actor did can be found: it has a name, and its sessions leave traces
+    followed: bool = False  # all that the actor did can be found: these two, a name, and sessions that leave traces
 
 
 class Applies(_Spec, frozen=True, kw_only=True):

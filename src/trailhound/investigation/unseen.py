@@ -19,17 +19,18 @@ _HOME = "('us-east-1', 'cn-north-1', 'us-gov-west-1', 'us-iso-east-1', 'us-isob-
 def missing(needs: Needs, evidence: Evidence) -> list[Gap]:
     """What these needs ask for and the log leaves out."""
     gaps = []
-    if needs.reads:
+    if needs.reads or needs.followed:
         gaps += _reads(evidence)
-    if needs.home_region:
-        gaps += _home_region(times.duration(needs.home_region), evidence)
+    if needs.home_region or needs.followed:
+        gaps += _home_region(times.duration(needs.home_region or "1d"), evidence)
     if needs.followed:
         gaps += _followed(evidence)
     return gaps
 
 
 def _reads(evidence: Evidence) -> list[Gap]:
-    sql = "SELECT count(*) AS days FROM covered WHERE reads AND day BETWEEN $day_before AND $last_day"
+    # Data events have selectors of their own; without reads there is not even an AssumeRole.
+    sql = "SELECT count(*) AS days FROM covered WHERE reads AND management AND day BETWEEN $day_before AND $last_day"
     if evidence.query(sql)[0]["days"]:
         return []
     account = evidence.scope.account
