@@ -27,6 +27,8 @@ from trailhound.enrichers import context
 from trailhound.errors import CatalogError, RequestError
 from trailhound.ingest.ingest import IngestReport, ingest
 from trailhound.ingest.ledger import Status, status
+from trailhound.integrity.prove import verify_copy
+from trailhound.integrity.report import Verification
 from trailhound.investigation import answers, steps
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
@@ -130,6 +132,32 @@ class Workspace:
         """What the lake holds, where its gaps are, and what was rejected."""
         lake, engine, _ = self._reading()
         return status(engine, lake.sizes())
+
+    def verify(
+        self,
+        path: str | Path,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        public_keys: Sequence[Path | str] = (),
+        fetch_keys: bool = False,
+        profile: str | None = None,
+        buckets: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> Verification:
+        """Prove offline that a copy of a bucket is whole (docs/how-to/prove-that-logs-are-whole.md). The workspace keeps
+        the keys, those in the files `public_keys` too; `buckets` are `s3://bucket/prefix=FOLDER`.
+        """
+        return verify_copy(
+            Lake.create(self.folder),
+            str(path),
+            since=since,
+            until=until,
+            public_keys=public_keys,
+            access=Access(profile) if fetch_keys else None,
+            buckets=buckets,
+            progress=progress,
+        )
 
     def detect(
         self,
@@ -272,9 +300,10 @@ class Workspace:
         seed: int | None = None,
         events: int | None = None,
         days: int | None = None,
+        digests: bool = False,
     ) -> Truth:
         """Write a labelled history into a folder (docs/tutorial.md)."""
-        return simulate(story, out, seed=seed, events=events, days=days)
+        return simulate(story, out, seed=seed, events=events, days=days, digests=digests)
 
     def _reading(self) -> tuple[Lake, DuckDB, Snapshot]:
         lake, engine = Lake(self.folder), DuckDB()

@@ -8,7 +8,20 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 import trailhound
-from trailhound.cli import ask, demo, detect, findings, ingest, investigate, rules, search, simulate, sql, status
+from trailhound.cli import (
+    ask,
+    demo,
+    detect,
+    findings,
+    ingest,
+    investigate,
+    rules,
+    search,
+    simulate,
+    sql,
+    status,
+    verify,
+)
 from trailhound.cli.options import Options
 from trailhound.errors import RequestError
 
@@ -25,7 +38,8 @@ Every verb takes --workspace FOLDER, --format table|json, --quiet, --debug,
 before it or after it. `trailhound VERB --help` explains it.
 
 Exit status: 0 done; 1 done, and findings at or above --fail-on; 2 could not
-be carried out; 130 interrupted.
+be carried out; 130 interrupted. `verify` has 1 for broken logs, 3 for cannot
+tell.
 """
 
 app = App(
@@ -41,6 +55,7 @@ app = App(
 VERBS = {  # in the order of an investigation
     "ingest": ingest.ingest,
     "status": status.status,
+    "verify": verify.verify,
     "detect": detect.detect,
     "findings": findings.app,
     "investigate": investigate.investigate,

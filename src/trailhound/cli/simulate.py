@@ -20,6 +20,7 @@ def simulate(
     seed: int | None = None,
     events: int | None = None,
     days: int | None = None,
+    digests: Flag = False,
     catalogue: Annotated[Flag, Parameter(name="--list")] = False,
     options: Options = Options(),
 ) -> None:
@@ -31,7 +32,7 @@ def simulate(
 
         trailhound simulate --list
         trailhound simulate roboman1 -o incident/
-        trailhound simulate my-story.yml -o incident/ --seed 7 --events 100000
+        trailhound simulate my-story.yml -o incident/ --seed 7 --events 100000 --digests
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def simulate(
         How many quiet events there are.
     days
         How many quiet days there are.
+    digests
+        Write signed digest files, too, and public-keys.json to verify them with.
     catalogue
         Print the stories there are.
     """
@@ -63,7 +66,7 @@ def simulate(
             where="trailhound simulate",
             next_step="trailhound simulate STORY -o FOLDER; `trailhound simulate --list` shows the stories",
         )
-    truth = open_workspace(options).simulate(story, output, seed=seed, events=events, days=days)
+    truth = open_workspace(options).simulate(story, output, seed=seed, events=events, days=days, digests=digests)
     counts = {name: getattr(truth.counts, name) for name in truth.counts.__struct_fields__}
     written = {
         "story": truth.story,

@@ -62,6 +62,40 @@ FINDINGS = (
     Column("status_reason", "string", "", "why it was closed or suppressed"),
 )
 
+INTEGRITY = (
+    Column("path", "string", "", "what `verify` was asked to verify; its newest run only"),
+    Column("checked_at", "bigint", "", "when, epoch milliseconds"),
+    Column("kind", "string", "", "digest, log, query (the signature over a query result), query_file"),
+    Column("state", "string", "", "verified, broken (altered, moved or missing), unverifiable (nothing proves either)"),
+    Column("fault", "string", "", "why it is not verified: slug, docs/how-to/prove-that-logs-are-whole.md lists them"),
+    Column("detail", "string", "", "what was found, for people"),
+    Column("name", "string", "", "its copy, as the ledger names it; empty when it is missing"),
+    Column("place", "string", "", "where it was delivered: s3://bucket/key, or as much as is known of it"),
+    Column("account_uid", "string", "", "account"),
+    Column("region", "string", "", "Region"),
+    Column("trail", "string", "", "name of the trail, by its digests"),
+    Column("begin", "bigint", "", "of the digest's period, or of the digest that lists the log; epoch milliseconds"),
+    Column("end", "bigint", "", "of the same"),
+    Column("listed_in", "string", "", "place of the digest or signature that names it"),
+    Column("key_fingerprint", "string", "", "of the public key that proves it"),
+    Column("key_provenance", "string", "", "where that key came from: aws, file, self-made"),
+)
+
+INTEGRITY_PERIODS = (
+    Column("path", "string", "", "what `verify` was asked to verify; its newest run only"),
+    Column("checked_at", "bigint", "", "when, epoch milliseconds"),
+    Column("since", "bigint", "", "the period asked, epoch milliseconds"),
+    Column("until", "bigint", "", "its end, not part of it"),
+    Column("account_uid", "string", "", "account"),
+    Column("region", "string", "", "Region"),
+    Column("begin", "bigint", "", "of a stretch within the period; the stretches of a Region make up the whole of it"),
+    Column("end", "bigint", "", "of the stretch"),
+    Column(
+        "state", "string", "", "of the digests that cover it: verified, broken, unverifiable; uncovered: there is none"
+    ),
+    Column("because", "string", "", "the calls that explain an uncovered stretch, where the logs show any"),
+)
+
 
 class Layout(NamedTuple):
     columns: tuple[Column, ...]
@@ -81,4 +115,6 @@ TABLES: dict[str, Layout] = {
     "ledger": Layout(LEDGER, sort=("name", "ingested_at")),
     "rejects": Layout(REJECTS, sort=("source_uid", "index")),
     "findings": Layout(FINDINGS, sort=("first_seen_time", "uid")),
+    "integrity": Layout(INTEGRITY, sort=("path", "place")),
+    "integrity_periods": Layout(INTEGRITY_PERIODS, sort=("path", "account_uid", "region", "begin")),
 }

@@ -4,8 +4,8 @@
     actors.py    who calls, how sessions are opened            identity.py   userIdentity in its shapes
     calls.py     the shape of every call, from calls.yml       template.py   shape → text of a record
     estate.py    quiet days, from estate.yml and the story     plot.py       the phases of a story
-    delivery.py  files in the layout of the bucket             truth.py      what is true of it all
-    simulate.py  joins them: from a story to a folder
+    delivery.py  files in the layout of the bucket             digests.py    signed digests of them
+    simulate.py  joins them: from a story to a folder          truth.py      what is true of it all
 
 Everything comes from the story and its seed: no clock, no network, the same bytes on every machine.
 """

@@ -12,19 +12,27 @@ from trailhound.errors import RequestError
 from trailhound.simulation import estate, plot, story, truth
 from trailhound.simulation.actors import Stage
 from trailhound.simulation.delivery import Delivery
+from trailhound.simulation.digests import Digests
 from trailhound.simulation.story import Segment, Story
 from trailhound.simulation.template import iso
 from trailhound.simulation.truth import Counts, Truth
 
 
 def simulate(
-    name: str | Path, out: Path, *, seed: int | None = None, events: int | None = None, days: int | None = None
+    name: str | Path,
+    out: Path,
+    *,
+    seed: int | None = None,
+    events: int | None = None,
+    days: int | None = None,
+    digests: bool = False,
 ) -> Truth:
     """Write the story `name` (a built-in one, or a YAML file) into the folder `out`.
 
     `out/AWSLogs/` holds the logs, `out/truth.json` what is true of them, `out/trailhound.toml` what the
     organisation knows, where the story says so. `events` is the number of quiet events, `days` the length
-    of the quiet history up to the story's end; the phases of the story are never cut.
+    of the quiet history up to the story's end; the phases of the story are never cut. With `digests` signed digest
+    files lie beside the logs, and the public key to verify them in `out/public-keys.json`.
 
     Raises RequestError when there is no such story, `out` already holds logs or a number makes no sense,
     CatalogError when the story is malformed.
@@ -41,7 +49,8 @@ def simulate(
             next_step="name a new folder, or remove this one",
         )
     blind = _blind(plan)
-    delivery = Delivery(out, plan.account, seed, blind)
+    signed = Digests(out, plan.account, plan.region, seed) if digests else None
+    delivery = Delivery(out, plan.account, seed, blind, signed)
     logged, unlogged, quiet = _play(plan, _history(plan, events, days), seed, delivery)
     stage = Stage(plan, seed)
     told = truth.phases(stage, logged, unlogged)
@@ -83,7 +92,7 @@ def _play(
     for end, events in estate.days(Stage(plan, seed), history, seed):
         quiet += sum(map(delivery.add, events))
         delivery.flush(end)
-    delivery.flush()
+    delivery.close()
     return logged, unlogged, quiet
 
 
