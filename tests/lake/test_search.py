@@ -159,6 +159,24 @@ def test_what_an_expression_finds(engine: DuckDB, expression: str, events: list[
         ("mfa>1", "cannot be ordered", "mfa="),
         ("resources=x", "has members", "resources.uid"),
         ("time_dt=x", "by time", "since"),
+        ("op:StopLogging", "a colon compares nothing", "did you mean op=StopLogging?"),
+        ("mfa=no OP:StopLogging", "a colon compares nothing", "did you mean op=StopLogging?"),
+        ("eventname:StopLogging", "a colon compares nothing", "did you mean eventName=StopLogging?"),
+        ("requestParameters.name:x", "a colon compares nothing", "did you mean requestParameters.name=x?"),
+        ("username:alice", "a colon compares nothing", "did you mean user=alice?"),
+        ("op: x", "a colon compares nothing", "in quotes"),
+        ("op :x", "a colon compares nothing", "in quotes"),
+        ("op==StopLogging", "no comparison ==", "did you mean op=StopLogging?"),
+        ("op=~Stop*", "no comparison =~", "did you mean op~Stop*?"),
+        ("status_id=>1", "no comparison =>", "did you mean status_id>=1?"),
+        ("op<>x", "no comparison <>", "did you mean op!=x?"),
+        ("event=StopLogging", "is the eventID", "did you mean op=StopLogging?"),
+        ("event in (StopLogging)", "is the eventID", "did you mean op=StopLogging?"),
+        ("source=ec2", "no field", "write service=ec2 for what was called"),
+        ("severity>3", "no field", "findings have a level"),
+        ("OP=x", "no field", "did you mean op?"),
+        ("resourcs=x", "no field", "did you mean resources or resource?"),
+        ("time>2024-08-02", "compared as a number", "since"),
         ('requestParameters."x"=1', "without a blank", "quotes"),
         ("requestParameters.a..b=1", "not a path", "dots"),
     ],
@@ -169,6 +187,27 @@ def test_a_refused_expression_says_what_to_write(expression: str, says: str, hin
     assert says in raised.value.what
     assert hint in raised.value.next_step
     assert "^" in raised.value.where
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["2001:db8::1", "::1", "::ffff:10.0.0.1", "arn:aws:iam::1:user/x", "s3:GetObject", "AWS::EC2::Instance", '"op:x"', "'op==x'", ":a:b"],
+)  # fmt: skip
+def test_a_word_with_colons_is_text_unless_it_names_a_field(word: str) -> None:
+    assert "raw_data" in compile_filter(word, newest_ms=START).where
+
+
+@pytest.mark.parametrize("written", ["180.163.251.231", "::ffff:180.163.251.231"])
+@pytest.mark.parametrize("operator", ["=", "~", " in "])
+def test_an_address_is_read_as_the_events_table_writes_it(engine: DuckDB, operator: str, written: str) -> None:
+    plain = found(engine, "ip=180.163.251.231")
+    assert plain
+    assert found(engine, f"ip{operator}{written}") == plain
+    assert found(engine, f"ip{operator}073.104.010.01") == [0]
+
+
+def test_a_quoted_value_is_taken_as_it_stands(engine: DuckDB) -> None:
+    assert found(engine, 'op="=StopLogging" or event="StopLogging"') == []
 
 
 def test_last_counts_from_the_newest_event_not_from_now(engine: DuckDB) -> None:

@@ -47,7 +47,7 @@ def holds(node: Node, row: Row, newest: int) -> bool:
             return any(holds(inner, row, newest) for inner in nodes)
         case Not(inner):
             return not holds(inner, row, newest)
-        case Text(text):
+        case Text(text, _):
             return text.lower() in row["raw_data"].lower()
         case Recent(duration):
             return row["time"] >= newest - duration

@@ -43,6 +43,7 @@ class Text(NamedTuple):
     """Occurs anywhere in the record as delivered, in any case."""
 
     text: str
+    place: int | None = None  # of a bare word; what is quoted is meant as it stands
 
 
 class Recent(NamedTuple):
@@ -81,6 +82,8 @@ _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d\s+\d\d:\d\d[^\s()]*|[^\s()\"'±]+"
 _TOLERANCE = re.compile(r"\s*(?:±|\+-|\+/-)\s*([^\s()]+)")
 _ESCAPED = re.compile(r"""\\(["'\\])""")
 _SPACE = re.compile(r"\s*")
+_SIGNS = re.compile(r"[=~<>!]+")
+_MEANT = {"==": "=", "===": "=", "=~": "~", "=>": ">=", "=<": "<=", "=!": "!=", "<>": "!=", "!==": "!="}
 
 
 def parse(expression: str) -> Node:
@@ -206,8 +209,18 @@ class _Parser:
             return None
         self.place = found.end()
         operator = cast("Operator", found[2] or "in")
+        if more := _SIGNS.match(self.text, self.place):
+            self._doubled(found[1], operator, more)
         values = self._values() if operator == "in" else (self._value(),)
         return Comparison(found[1], operator, values, found.start())
+
+    def _doubled(self, field: str, operator: str, more: re.Match[str]) -> NoReturn:
+        value = _BARE.match(self.text, more.end())
+        meant = f"{field}{_MEANT.get(operator + more[0], operator)}{value[0] if value else ''}"
+        self._complain(
+            f"there is no comparison {operator}{more[0]}",
+            next_step=f"did you mean {meant}? A value that begins with such a sign goes in quotes",
+        )
 
     def _values(self) -> tuple[Value, ...]:
         if not self._take("("):
@@ -240,7 +253,7 @@ class _Parser:
                 next_step="to search for the text itself, put it in quotes",
             )
         self._ends("a word")
-        return Text(word.text)
+        return Text(word.text, word.place)
 
     def _quoted(self) -> Value | None:
         quote = self.text[self.place : self.place + 1]

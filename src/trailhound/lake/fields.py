@@ -36,6 +36,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     short_names: tuple[ShortName, ...]
     record_fields: tuple[str, ...]
+    meant: dict[str, str]  # a name that others give → what to write here
 
 
 class Operand(NamedTuple):
@@ -77,6 +78,23 @@ def resolve(name: str) -> Field:
     raise _unknown(name)
 
 
+def named(text: str) -> str:
+    """The field that this is the name of, in any case and by what others call it; "" when of none."""
+    head = re.split(r"[.\[]", text, maxsplit=1)[0]
+    if head in names().record_fields:
+        return text
+    return _spellings().get(text.lower(), "")
+
+
+@cache
+def _spellings() -> Mapping[str, str]:
+    """In lower case → as it is written; the short names win."""
+    paths = (*(column.path for column in COLUMNS), *names().record_fields)
+    short = {name: short.name for short in names().short_names for name in (*short.aliases, short.name)}
+    meant = {name: field for name, field in names().meant.items() if field in short}
+    return {name.lower(): field for name, field in ({path: path for path in paths} | meant | short).items()}
+
+
 def _column(path: str) -> Field:
     if member := _resource_member(path):
         return Field(path, (Operand(f"item.{dialect.identifier(member)}", dialect.column("resources")),), "text")
@@ -111,12 +129,17 @@ def _json(name: str) -> Operand:
 
 def _unknown(name: str) -> QueryError:
     known = [short.name for short in names().short_names]
-    longer = (*names().record_fields, *(column.path for column in COLUMNS))
-    near = difflib.get_close_matches(name, [*known, *longer], n=3, cutoff=0.6)
-    nearest = f"did you mean {' or '.join(near)}? " if near else ""
     return QueryError(
         f"there is no field {name!r}",
         causes=("a misspelt name",),
-        next_step=f"{nearest}the short names are {', '.join(known)}; any column of the events table and any path into "
-        "the record (requestParameters.bucketName) will do too",
+        next_step=f"{_nearest(name)}the short names are {', '.join(known)}; any column of the events table and any path "
+        "into the record (requestParameters.bucketName) will do too",
     )
+
+
+def _nearest(name: str) -> str:
+    if meant := names().meant.get(name.lower()):
+        return f"write {meant}; "
+    spellings = _spellings()
+    near = difflib.get_close_matches(name.lower(), spellings, n=3, cutoff=0.7)
+    return f"did you mean {' or '.join(dict.fromkeys(spellings[found] for found in near))}? " if near else ""

@@ -15,10 +15,12 @@ from trailhound.errors import QueryError, RequestError
 from trailhound.lake import expression as language
 from trailhound.lake import fields, times
 from trailhound.lake.expression import And, Comparison, During, Node, Not, Or, Present, Recent, Text, Value
+from trailhound.vocab import aws
 
 _BUCKETS = tuple(map(times.duration, ("1s", "10s", "1m", "5m", "15m", "1h", "6h", "1d", "7d", "28d", "365d")))
 _MAX_BUCKETS = 60
 _YEAR_10000 = times.interval("9999-12-31").end
+_CALL = re.compile(r"[A-Z][a-z]+\w*")  # looks like the name of one, and like no eventID
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -140,7 +142,9 @@ class _Compiler:
                 return "(" + " OR ".join(map(self.condition, nodes)) + ")"
             case Not(inner):
                 return f"NOT {self.condition(inner)}"
-            case Text(text):
+            case Text(text, place):
+                if place is not None:
+                    self._refuse_colon(text, place)
                 return dialect.matches(dialect.column("raw_data"), f"%{dialect.like_escape(text)}%")
             case Recent() | During():
                 return self._during(*self.bounds(node))
@@ -173,8 +177,24 @@ class _Compiler:
         limits = [f"time {sign} {limit}" for sign, limit in ((">=", start), ("<", end)) if limit is not None]
         return "(" + " AND ".join(limits or ["TRUE"]) + ")"
 
+    def _refuse_colon(self, word: str, place: int) -> None:
+        """`op:StopLogging`, as other tools write it, would be looked for as text and found nowhere."""
+        head, colon, value = word.partition(":")
+        name = fields.named(head)
+        if colon and (name or not (head or ":" in value)):
+            meant = f"did you mean {name or 'op'}={value or '...'}?"
+            language.complain(
+                self.expression,
+                place + len(head),
+                "a colon compares nothing",
+                next_step=f"{meant} To search for the text itself, put it in quotes",
+            )
+
     def _comparison(self, node: Comparison) -> str:
         field = self._resolve(node.field, node.place)
+        for value in node.values if field.name == "event" else ():
+            if not value.quoted and _CALL.fullmatch(value.text):
+                self._complain(value, "event is the eventID", next_step=f"did you mean op={value.text}?")
         if node.operator == "!=":
             return f"NOT {self._equals(field, node.values[0])}"
         if node.operator == "=":
@@ -229,7 +249,8 @@ class _Compiler:
             self._complain(
                 value, f"{field.name} holds no text for a pattern to match", next_step=f"write {field.name}="
             )
-        pattern = _like(value.text)
+        written = aws.address(value.text) if field.kind == "address" else None
+        pattern = _like(written[0] if written else value.text)
         return _any(field, lambda sql: dialect.matches(sql, pattern))
 
     def _order(self, field: fields.Field, operator: str, value: Value) -> str:
@@ -240,7 +261,8 @@ class _Compiler:
 
     def _number(self, field: fields.Field, value: Value) -> str:
         if not re.fullmatch(r"[+-]?\d{1,18}(\.\d{1,9})?", value.text, re.ASCII):
-            self._complain(value, f"{field.name} is compared as a number, and this is none")
+            next_step = "write since 2020-11-01, until 2020-11-06 or last 7d" if field.name == "time" else ""
+            self._complain(value, f"{field.name} is compared as a number, and this is none", next_step=next_step)
         return value.text.removeprefix("+")
 
     def _complain(self, value: Value, what: str, *, next_step: str = "") -> NoReturn:
@@ -256,8 +278,10 @@ def _any(field: fields.Field, holds: Callable[[str], str]) -> str:
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    address, slash, width = text.partition("/")
+    written = aws.address(address)  # `201.252.42.03`, as a record may have it, is one
     try:
-        return ipaddress.ip_network(text, strict=False)
+        return ipaddress.ip_network(f"{written[0] if written else address}{slash}{width}", strict=False)
     except ValueError:
         return None
 
