@@ -25,6 +25,7 @@ from trailhound.detections.sigma import PROOF, load_rules
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.enrichers import context
 from trailhound.errors import CatalogError, RequestError
+from trailhound.ingest import proofs
 from trailhound.ingest.ingest import IngestReport, ingest
 from trailhound.ingest.ledger import Status, status
 from trailhound.integrity.prove import verify_copy
@@ -347,7 +348,8 @@ class Workspace:
         sql = (
             f"SELECT {sums}, count(*) AS files, min(first_time) AS first_time, max(last_time) AS last_time FROM ledger"
         )
-        return {"delta_version": snapshot.versions["events"], "ledger": engine.query(sql)[0]}
+        integrity = proofs.counts(engine) or "not verified"
+        return {"delta_version": snapshot.versions["events"], "ledger": engine.query(sql)[0], "integrity": integrity}
 
 
 def _table(findings: Sequence[Finding]) -> ac.Table:

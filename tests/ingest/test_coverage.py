@@ -16,7 +16,10 @@ from tests.ingest.logs import Json, log_file, record
 from trailhound.engines.duckdb import DuckDB
 from trailhound.ingest.coverage import HOUR, UNLIKELY, Stretch, chance_of_none, merged, series, stretches
 from trailhound.ingest.ingest import ingest
+from trailhound.ingest.ledger import coverage, status
+from trailhound.lake import arrow
 from trailhound.lake.lake import Lake
+from trailhound.lake.tables import TABLES
 
 ACCOUNT = "111122223333"
 DAYS = 14
@@ -187,3 +190,60 @@ def test_series_add_up(tmp_path: Path, lake: Lake) -> None:
     held = series(engine)
     assert sum(merged(held).values()) == len(records)
     assert {(one.region, one.category) for one in held} == {("us-east-1", "Management"), ("eu-west-1", "Data")}
+
+
+def proven(lake: Lake, *periods: tuple[str, int, int, str], broken: tuple[str, int, int] | None = None) -> None:
+    """As `verify` leaves it: hours of a Region with what digests say of them."""
+    base = at("2024-05-01T00:00:00")
+    run = {"path": "logs", "checked_at": 1, "since": base, "until": base + DAYS * 24 * HOUR, "account_uid": ACCOUNT}
+    rows = [
+        run | {"region": region, "begin": base + b * HOUR, "end": base + e * HOUR, "state": state, "because": ""}
+        for region, b, e, state in periods
+    ]
+    columns = TABLES["integrity_periods"].columns
+    lake.append("integrity_periods", arrow.table(columns, {c.path: [row[c.path] for row in rows] for c in columns}))
+    if broken:
+        region, b, e = broken
+        row = run | {
+            "region": region,
+            "begin": base + b * HOUR,
+            "end": base + e * HOUR,
+            "state": "broken",
+            "kind": "log",
+        }
+        row |= {"place": "s3://b/AWSLogs/x.json.gz", "detail": "it is not there", "fault": "log_missing"}
+        columns = TABLES["integrity"].columns
+        lake.append("integrity", arrow.table(columns, {c.path: [row.get(c.path)] for c in columns}))
+
+
+@pytest.mark.parametrize(
+    ("periods", "kind"),
+    [
+        ([("us-east-1", 199, 203, "verified")], "quiet"),
+        ([("us-east-1", 199, 201, "verified"), ("us-east-1", 201, 202, "verified")], "quiet"),
+        ([("us-east-1", 199, 201, "verified")], "missing"),  # late deliveries would be listed an hour later
+        ([("us-east-1", 199, 201, "verified"), ("us-east-1", 201, 203, "unverifiable")], "missing"),
+        ([("eu-west-1", 199, 203, "verified")], "missing"),
+        ([("us-east-1", 201, 203, "verified")], "missing"),
+        ([("us-east-1", 199, 203, "broken")], "missing"),
+    ],
+)
+def test_digests_tell_a_quiet_hour_from_a_missing_one(
+    tmp_path: Path, lake: Lake, periods: list[tuple[str, int, int, str]], kind: str
+) -> None:
+    proven(lake, *periods)
+    (found,) = lacking(tmp_path, lake, busy(20, without={200}))
+    assert found.kind == kind
+    assert ("digests prove" in found.because) == (kind == "quiet")
+
+
+def test_a_file_that_digests_miss_is_a_hole_though_other_files_fill_the_hour(tmp_path: Path, lake: Lake) -> None:
+    proven(lake, ("us-east-1", 0, 200, "verified"), broken=("us-east-1", 200, 201))
+    (found,) = lacking(tmp_path, lake, busy(20))
+    base = at("2024-05-01T00:00:00")
+    assert (found.kind, found.since, found.until) == ("broken", base + 199 * HOUR, base + 201 * HOUR)
+    assert "x.json.gz: it is not there" in found.because
+    engine = DuckDB()
+    lake.mount(engine)
+    assert coverage(engine, ACCOUNT, base, base + DAYS * 24 * HOUR).missing == (found,)
+    assert status(engine, {}).integrity == {"broken": 1}

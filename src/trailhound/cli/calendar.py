@@ -14,7 +14,7 @@ _NOTHING, _MISSING, _STOPPED = "·", "×", "!"
 _DAY = 86_400_000
 _MONTHS = 24  # shown, the latest
 
-LEGEND = "▁…█ few to many events (as their square root)  · none  × events are missing  ! logging was stopped"
+LEGEND = "▁…█ few to many events (as their square root)  · none  × events are missing or altered  ! logging was stopped"
 
 
 def lines(account: AccountStatus) -> Iterator[str]:
@@ -37,7 +37,7 @@ def _signs(account: AccountStatus) -> dict[str, str]:
         for day, count in account.days.items()
     }
     end = account.last_time
-    for kind, sign in (("missing", _MISSING), ("logging_stopped", _STOPPED)):
+    for kind, sign in (("missing", _MISSING), ("broken", _MISSING), ("logging_stopped", _STOPPED)):
         for gap in account.gaps:
             if gap.kind == kind:
                 for moment in range(gap.since - gap.since % _DAY, min(gap.until or end, end) + 1, _DAY):

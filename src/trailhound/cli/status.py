@@ -40,6 +40,8 @@ def _show(found: Status) -> None:
         waited = (_minutes(found.delivery.median), _minutes(found.delivery.longest))
         late = f"; {found.delivery.late:,} objects came more than an hour late" if found.delivery.late else ""
         render.text(f"delivered within {waited[0]} at the median, {waited[1]} at most{late}")
+    states = ", ".join(f"{count:,} {state}" for state, count in found.integrity.items())
+    render.text(f"integrity: {states}" if states else "integrity: not verified; `trailhound verify PATH` proves it")
     for account in found.accounts:
         _show_account(account)
     present = ", ".join(f"{name} {share:.0%}" for name, share in found.completeness.items())

@@ -1,7 +1,7 @@
 """Hour by hour, what the log holds of each account, Region and category, and what an empty hour means.
 
-An hour without events may be quiet, or its events may never have arrived. The log cannot tell for certain
-(digests can: `trailhound verify`), but it can say how likely it is that such a stretch is empty by chance.
+An hour without events may be quiet, or its events may never have arrived. Digests tell for certain, where
+`trailhound verify` has seen them; else the log can say how likely such a stretch is to be empty by chance.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from trailhound.engines.duckdb import DuckDB
-from trailhound.ingest import switches
+from trailhound.ingest import proofs, switches
+from trailhound.ingest.proofs import Proofs
 from trailhound.ingest.switches import Switch
 
 HOUR = 3_600_000
@@ -24,7 +25,7 @@ MANAGEMENT, DATA = "Management", "Data"
 UNLIKELY = 1e-5
 _ENOUGH = 4  # hours of the same kind to learn from: with fewer, nothing is called unlikely
 
-Kind = Literal["missing", "quiet", "logging_stopped", "logging_narrowed", "never_recorded"]
+Kind = Literal["missing", "quiet", "broken", "logging_stopped", "logging_narrowed", "never_recorded"]
 
 
 class Stretch(msgspec.Struct, frozen=True, order=True):
@@ -78,11 +79,16 @@ def stretches(engine: DuckDB, held: Iterable[Series]) -> list[Stretch]:
                 found += [Stretch(account, ALL, s.category, s.since, s.until, s.kind, s.because, s.what)]
         if not any(one.category == DATA for one in own):
             found.append(_never_recorded(account, own, switched))
-        found += _empty(account, own, [switch for switch in switched if switch.kind == "logging_stopped"])
+        proven = proofs.read(engine, account)
+        found += [
+            Stretch(account, lost.region, MANAGEMENT, lost.begin, lost.end, "broken", lost.because)
+            for lost in proven.lost
+        ]
+        found += _empty(account, own, [switch for switch in switched if switch.kind == "logging_stopped"], proven)
     return sorted(found, key=lambda one: (one.account_uid, one.since, one.region, one.category, one.kind))
 
 
-def _empty(account: str, own: list[Series], stopped: list[Switch]) -> Iterator[Stretch]:
+def _empty(account: str, own: list[Series], stopped: list[Switch], proven: Proofs) -> Iterator[Stretch]:
     """Empty hours between the account's first and its last, but for those in which a trail is known to be stopped."""
     management = [one for one in own if one.category == MANAGEMENT]
     if not management:
@@ -90,13 +96,16 @@ def _empty(account: str, own: list[Series], stopped: list[Switch]) -> Iterator[S
     whole = merged(management)
     span = range(min(whole), max(whole) + 1)
     explained = _hours_of(stopped, span)
+    regions = tuple(one.region for one in management)
     for since, until in _runs(hour for hour in span if hour not in whole and hour not in explained):
         explained.update(range(since, until))
-        yield _judged(Series(account, ALL, MANAGEMENT, whole), span, since, until)
+        quiet = proven.proves_quiet(regions, since * HOUR, until * HOUR)
+        yield _judged(Series(account, ALL, MANAGEMENT, whole), span, since, until, proven=quiet)
     for one in management if len(management) > 1 else ():
         own_span = range(min(one.hours), span.stop)
         for since, until in _runs(hour for hour in own_span if hour not in one.hours and hour not in explained):
-            yield _judged(one, own_span, since, until)
+            quiet = proven.proves_quiet((one.region,), since * HOUR, until * HOUR)
+            yield _judged(one, own_span, since, until, proven=quiet)
 
 
 def _hours_of(stopped: list[Switch], span: range) -> set[int]:
@@ -116,8 +125,10 @@ def merged(held: Iterable[Series]) -> dict[int, int]:
     return dict(total)
 
 
-def _judged(one: Series, span: range, since: int, until: int) -> Stretch:
+def _judged(one: Series, span: range, since: int, until: int, *, proven: bool) -> Stretch:
     place = (one.account_uid, one.region, one.category, since * HOUR, until * HOUR)
+    if proven:
+        return Stretch(*place, "quiet", "digests prove that nothing was delivered")
     chance, expected = chance_of_none(one.hours, span, since, until)
     if chance is None:
         return Stretch(*place, "quiet", "there are too few hours like these to say whether that is unusual")

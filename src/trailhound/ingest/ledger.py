@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from trailhound.engines.duckdb import DuckDB
+from trailhound.ingest import proofs
 from trailhound.ingest.coverage import ALL, HOUR, Series, Stretch, merged, series, stretches
 from trailhound.lake.lake import TableSize
 
@@ -72,6 +73,7 @@ class Status(msgspec.Struct, frozen=True):
     rejects: dict[str, int]  # by reason, the most frequent first
     flags: dict[str, int]  # of events: conflict, repaired, partial ...
     delivery: Delivery | None
+    integrity: dict[str, int]  # verified, broken, unverifiable → objects; empty: `verify` has not been run
     ingested_at: int | None  # the last time
 
 
@@ -87,7 +89,7 @@ class Coverage(msgspec.Struct, frozen=True):
     s3_data_events: bool  # whether any are in the lake: without them, reads of objects leave no trace
     stopped: tuple[tuple[int, int | None], ...]  # when a trail was stopped, and started again; None: never seen
     narrowed: tuple[Stretch, ...] = ()  # when a trail recorded less than it might, or delivered elsewhere
-    missing: tuple[Stretch, ...] = ()  # stretches without management events that can hardly be chance
+    missing: tuple[Stretch, ...] = ()  # stretches without management events that can hardly be chance, and broken files
 
 
 def status(engine: DuckDB, sizes: dict[str, TableSize]) -> Status:
@@ -105,6 +107,7 @@ def status(engine: DuckDB, sizes: dict[str, TableSize]) -> Status:
         rejects={row["name"]: row["n"] for row in rejects},
         flags={row["name"]: row["n"] for row in flags},
         delivery=_delivery(engine),
+        integrity=proofs.counts(engine),
         **ledger,
     )
 
@@ -134,7 +137,7 @@ def coverage(engine: DuckDB, account_uid: str, since: int, until: int) -> Covera
         s3_data_events=bool(span["data"]),
         stopped=tuple((one.since, one.until) for one in lacking if one.kind == "logging_stopped"),
         narrowed=tuple(one for one in around if one.kind == "logging_narrowed"),
-        missing=tuple(one for one in around if one.kind == "missing"),
+        missing=tuple(one for one in around if one.kind in ("missing", "broken")),
     )
 
 

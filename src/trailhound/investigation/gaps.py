@@ -107,8 +107,9 @@ def _missing(since: int, evidence: Evidence) -> Gap | None:
     one = lost[0]
     where = "" if one.region == ALL else f" in {one.region}"
     period = f"from {sentences.when(one.since)} to {sentences.when(one.until or one.since)}"
+    has = "is not whole" if one.kind == "broken" else "has nothing"
     more = f"; {sentences.count(len(lost) - 1, 'more such stretch')}" if len(lost) > 1 else ""
-    because = f"the log of account {one.account_uid} has nothing{where} {period} ({one.because}){more}"
+    because = f"the log of account {one.account_uid} {has}{where} {period} ({one.because}){more}"
     how = f"ingest the trail's files of account {one.account_uid} from {day(one.since)} on"
     return Gap(what="hour", because=because, how_to_get=how)
 
