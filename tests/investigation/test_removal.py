@@ -59,6 +59,18 @@ def test_no_yes_becomes_a_no_where_a_trail_records_less(case, name, kept):
     assert [q for q, verdict in before.items() if verdict == "yes" and left.get(q) == "no"] == []
 
 
+def test_no_yes_becomes_a_no_where_the_day_after_is_missing_and_the_log_goes_on(case):
+    story = case("policy_attached")
+    before, to = _verdicts(story.investigate()), story.finding.last_seen_time
+    try:
+        story.keep(f"NOT time BETWEEN {to + 1} AND {to + 24 * 3_600_000}")
+        left = _verdicts(story.investigate())
+    finally:
+        story.keep("TRUE")
+    assert [q for q, verdict in before.items() if verdict == "yes" and left.get(q) == "no"] == []
+    assert left["operation.what_followed"] == "unknown"
+
+
 def test_without_any_history_nothing_is_claimed_to_be_new(case):
     story = case("roboman1")
     alert = ", ".join(f"'{uid}'" for uid in story.finding.event_uids)

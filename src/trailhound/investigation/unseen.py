@@ -1,6 +1,6 @@
-"""What a log does not show although it was kept: calls that only read, a Region, the sessions of an actor.
+"""What a log does not show although it goes on: hours after the alert, calls that only read, a Region, an actor's sessions.
 
-These gaps cannot be seen as silence of the account: its log goes on, only without them.
+The account is not silent, so none of these is seen as a missing beginning or end.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _HOME = "('us-east-1', 'cn-north-1', 'us-gov-west-1', 'us-iso-east-1', 'us-isob-
 def missing(needs: Needs, evidence: Evidence) -> list[Gap]:
     """What these needs ask for and the log leaves out."""
     gaps = []
+    if needs.after:
+        gaps += _after(evidence.scope.to + times.duration(needs.after), evidence)
     if needs.reads or needs.followed:
         gaps += _reads(evidence)
     if needs.home_region or needs.followed:
@@ -26,6 +28,27 @@ def missing(needs: Needs, evidence: Evidence) -> list[Gap]:
     if needs.followed:
         gaps += _followed(evidence)
     return gaps
+
+
+def _after(until: int, evidence: Evidence) -> list[Gap]:
+    """Stretches after the alert of which there is nothing, or less, though the log goes on later."""
+    scope, coverage = evidence.scope, evidence.coverage
+    since = scope.to + 1
+    days = [d for d in coverage.empty_days if day(since) <= d <= day(until)]
+    lost = [s for s in coverage.missing if s.since < until and (s.until or until) > since]
+    less = [s for s in coverage.narrowed if s.what != "sources" and s.since < until and (s.until or until) > since]
+    if days:
+        because = f"the log of account {scope.account} has nothing of {sentences.listing(days)}"
+    elif lost:
+        because = (
+            f"the log of account {scope.account} has nothing from {sentences.when(lost[0].since)} ({lost[0].because})"
+        )
+    elif less:
+        because = f"a trail recorded less from {sentences.when(less[0].since)} ({less[0].because})"
+    else:
+        return []
+    how = f"ingest the trail's files of account {scope.account} from {day(since)} on, or those of another trail"
+    return [Gap(what="hour", because=because, how_to_get=how)]
 
 
 def _reads(evidence: Evidence) -> list[Gap]:
