@@ -169,11 +169,14 @@ def test_what_is_not_a_workspace_is_told(tmp_path: Path) -> None:
         Lake(tmp_path)
 
 
-def test_a_workspace_of_a_newer_version_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "age", "next_step"), [(99, "newer", "upgrade"), (1, "older", "new workspace")])
+def test_a_workspace_of_another_version_is_told(tmp_path: Path, number: int, age: str, next_step: str) -> None:
     Lake.create(tmp_path)
-    (tmp_path / "lake.json").write_text('{"format": 99}')
-    with pytest.raises(WorkspaceError, match="format 99"):
+    (tmp_path / "lake.json").write_text(f'{{"format": {number}}}')
+    with pytest.raises(WorkspaceError, match=f"format {number}") as told:
         Lake.create(tmp_path)
+    assert age in told.value.causes[0]
+    assert next_step in told.value.next_step
 
 
 APPEND = """

@@ -27,7 +27,7 @@ from trailhound.errors import WorkspaceError
 from trailhound.lake import arrow
 from trailhound.lake.tables import TABLES
 
-FORMAT = 1
+FORMAT = 2  # of the tables; 2: delivery and ETag in the ledger, integrity
 KEPT = "kept.json"  # versions of the events table whose files are never deleted
 MARKER = "lake.json"
 
@@ -76,12 +76,13 @@ class Lake:
                 causes=("nothing has been ingested yet", "another folder is meant"),
                 next_step="`trailhound ingest SOURCE...` makes one; --workspace names another",
             ) from error
-        if made.format > FORMAT:
+        if made.format != FORMAT:
+            newer = made.format > FORMAT
             raise WorkspaceError(
-                f"the workspace is of format {made.format}, this trailhound knows formats up to {FORMAT}",
+                f"the workspace is of format {made.format}, this trailhound reads and writes format {FORMAT}",
                 where=str(root),
-                causes=("it was made by a newer trailhound",),
-                next_step="upgrade trailhound",
+                causes=(f"it was made by {'a newer' if newer else 'an older'} trailhound",),
+                next_step="upgrade trailhound" if newer else "ingest the same logs into a new workspace",
             )
 
     @classmethod
