@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -10,6 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from trailhound.errors import RequestError
 from trailhound.simulation import simulate
@@ -96,3 +100,59 @@ def test_a_second_history_is_not_mixed_into_the_first(tmp_path: Path) -> None:
 def test_numbers_that_make_no_sense_are_refused(tmp_path: Path, arguments: dict[str, int]) -> None:
     with pytest.raises(RequestError, match="at least 1"):
         simulate("quiet", tmp_path, **arguments)
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("signed")
+    simulate("trail_stopped", folder, events=400, days=3, digests=True)
+    return folder
+
+
+def signed_digests(folder: Path) -> dict[str, dict]:
+    paths = (folder / "AWSLogs").glob("*/CloudTrail-Digest/**/*.json.gz")
+    return {str(path.relative_to(folder)): json.loads(gzip.decompress(path.read_bytes())) for path in paths}
+
+
+def test_digests_list_every_log_once_with_its_hash(signed: Path) -> None:
+    listed = [log for digest in signed_digests(signed).values() for log in digest["logFiles"]]
+    hashes = {log["s3Object"]: log["hashValue"] for log in listed}
+    assert len(hashes) == len(listed)
+    assert hashes == {
+        str(path.relative_to(signed)): hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest()
+        for path in (signed / "AWSLogs").glob("*/CloudTrail/**/*.json.gz")
+    }
+
+
+def test_each_digest_is_signed_as_the_next_one_records(signed: Path) -> None:
+    """With nothing of ours: the text of the signature as AWS describes it."""
+    key = load_der_public_key(
+        base64.b64decode(json.loads((signed / "public-keys.json").read_text())["keys"][0]["value"])
+    )
+    found = signed_digests(signed)
+    signatures = {digest["previousDigestS3Object"]: digest["previousDigestSignature"] for digest in found.values()}
+    for place in found.keys() - signatures.keys():
+        signatures[place] = json.loads((signed / f"{place}.metadata.json").read_text())["Metadata"]["signature"]
+    for place, digest in found.items():
+        text = gzip.decompress((signed / place).read_bytes())
+        assert digest["digestS3Object"] == place
+        lines = [
+            digest["digestEndTime"],
+            f"{digest['digestS3Bucket']}/{place}",
+            hashlib.sha256(text).hexdigest(),
+            digest["previousDigestSignature"] or "null",
+        ]
+        key.verify(bytes.fromhex(signatures[place]), "\n".join(lines).encode(), PKCS1v15(), SHA256())
+
+
+def test_a_stopped_trail_has_two_chains_in_each_region(signed: Path) -> None:
+    starts = [digest for digest in signed_digests(signed).values() if digest["previousDigestS3Object"] is None]
+    assert len(starts) == 2 * len({place.split("/")[3] for place in signed_digests(signed)})
+    assert {digest["digestStartTime"] for digest in starts} >= {"2022-05-17T01:59:00Z"}
+
+
+def test_logs_are_the_same_with_and_without_digests_and_signatures_too(signed: Path, tmp_path: Path) -> None:
+    simulate("trail_stopped", tmp_path / "plain", events=400, days=3)
+    simulate("trail_stopped", tmp_path / "again", events=400, days=3, digests=True)
+    assert bytes_of(tmp_path / "again") == bytes_of(signed)
+    assert bytes_of(tmp_path / "plain").items() <= bytes_of(signed).items()

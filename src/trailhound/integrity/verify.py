@@ -185,9 +185,13 @@ def _counts(checked: Iterable[Checked]) -> Counts:
 
 
 def _used(checked: Iterable[Checked], keys: Iterable[PublicKey]) -> Iterator[KeyUsed]:
-    proved = Counter((one.key_fingerprint, one.key_provenance) for one in checked if one.kind in ("digest", "query"))
+    proved = Counter(
+        (one.key_fingerprint, one.key_provenance, one.region) for one in checked if one.kind in ("digest", "query")
+    )
     for key in keys:
-        if number := proved.pop((key.fingerprint, key.provenance), 0):
+        name = key.fingerprint, key.provenance
+        number = sum(n for (*of, region), n in proved.items() if tuple(of) == name and key.region in ("", region))
+        if number:
             yield KeyUsed(
                 fingerprint=key.fingerprint,
                 region=key.region,
