@@ -76,7 +76,7 @@ def test_nesting_of_any_depth_is_an_event_or_a_reject(tmp_path: Path, lake: Lake
     assert "2" in uids
 
 
-MEASURE = """
+MEASURE = r"""
 import re, sys
 from pathlib import Path
 from trailhound.ingest.ingest import ingest
