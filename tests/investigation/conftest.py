@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.investigation.history import mount
 
 from trailhound import settings
 from trailhound.engines.duckdb import DuckDB
@@ -34,7 +35,7 @@ class Case:
         raw = (r for f in files for r in msgspec.json.decode(gzip.decompress(f.read_bytes()), type=_File).Records)
         batch = normalize(Record(bytes(r), "source", i) for i, r in enumerate(raw))
         self.engine = DuckDB()
-        self.engine.mount_arrow("all_events", events_table(batch.columns))
+        mount(self.engine, events_table(batch.columns), name="all_events")
         self.keep("TRUE")
 
     def keep(self, condition: str) -> None:

@@ -18,7 +18,8 @@ from trailhound.investigation import answers, scope
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import question
 from trailhound.lake import times
-from trailhound.lake.arrow import events_table
+from trailhound.lake.arrow import ddl, events_table
+from trailhound.lake.tables import TABLES
 from trailhound.model import Answer, Finding, Record, Resource
 from trailhound.ocsf.normalize import normalize
 from trailhound.settings import Settings
@@ -94,6 +95,14 @@ def quiet() -> list[Json]:
     ]
 
 
+def mount(engine: DuckDB, events: Any, name: str = "events") -> None:
+    """`events` as a lake in which nothing else has been stored yet."""
+    for table, layout in TABLES.items():
+        if table != "events":
+            engine.mount(table, [], ddl=ddl(layout.columns))
+    engine.mount_arrow(name, events)
+
+
 class History:
     """Records as a lake's events, of which some are the alert."""
 
@@ -105,7 +114,7 @@ class History:
         records = [*alerting, *({"eventID": f"event-{n:04}", **record} for n, record in enumerate(logged))]
         batch = normalize(Record(msgspec.json.encode(record), "source", n) for n, record in enumerate(records))
         self.engine = DuckDB()
-        self.engine.mount_arrow("events", events_table(batch.columns))
+        mount(self.engine, events_table(batch.columns))
         context.mount(self.engine)
         self.uids = tuple(record["eventID"] for record in alerting)
 
