@@ -132,3 +132,11 @@ def test_stretches_are_what_each_moment_says(spans: list[_Span]) -> None:
         best = next((state for state in ("verified", "unverifiable", "broken") if state in held), "uncovered")
         assert by_moment[moment] == best
     assert set(by_moment) == set(range(25))
+
+
+def test_calls_in_a_log_planted_outside_the_period_explain_nothing(tmp_path: Path) -> None:
+    trail = restarted(tmp_path, calls=False)
+    stop = START + 2 * HOUR + 10 * MINUTE
+    trail.log(START - 5 * HOUR, [trail.call(stop, "StopLogging"), trail.call(START + 4 * HOUR, "StartLogging")])
+    found = checked(tmp_path, since=ms(START))
+    assert [fault.fault for fault in found.faults] == ["gap", "unexplained_start"]

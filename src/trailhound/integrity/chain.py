@@ -168,7 +168,8 @@ def _check_signature(node: Node, digest: Digest, successors: Sequence[Node], key
     elif own is not None:
         _refuse(node, digest, "the signature in its metadata does not fit")
     elif sound := [one for one, _ in told if not one.broken]:
-        _refuse(node, digest, f"the signature that {sound[0].place} records of it does not fit")
+        doubt = "" if sound[0].proven else ", which is not proven itself: one of the two is not what was delivered"
+        _refuse(node, digest, f"the signature recorded of it does not fit; it stands in {sound[0].place}{doubt}")
     elif node.malformed:
         node.fail("metadata_unreadable", _MALFORMED, "unverifiable")
     else:

@@ -26,9 +26,6 @@ class Asked(NamedTuple):
     until: int
     tolerance: int  # how far the last digest may end before `until`
 
-    def inside(self, time: int) -> bool:
-        return self.since <= time < self.until
-
     def meets(self, begin: int, end: int) -> bool:
         return begin < self.until and end > self.since
 

@@ -32,10 +32,9 @@ class Ruling(NamedTuple):
 def judge(
     nodes: Sequence[Node],
     logs: Sequence[LogFile],
-    inside: Callable[[int], bool],
     first_member: Callable[[str], str],
-) -> Iterator[Checked]:
-    """Each log that was delivered at a time that is `inside`, here or missing.
+) -> Iterator[tuple[int | None, Checked]]:
+    """Each log, here or missing, and when it was delivered (epoch milliseconds; None where nothing says it).
 
     `first_member` gives the SHA-256 of what the first gzip member of a file holds, or "".
     """
@@ -49,24 +48,23 @@ def judge(
             copies = [log for name in places.names(entry.bucket, entry.key) for log in here.get(name, ())]
             for log in copies:
                 listings[id(log)].append(Listing(entry, node))
-            if not copies and _inside(entry.key, node, inside):
+            if not copies:
                 absent.setdefault((entry.bucket, entry.key), []).append(Listing(entry, node))
     newest = _newest(nodes)
     for log in logs:
         found = listings.get(id(log), [])
-        if _inside(log.known, found[0].node if found else None, inside):
-            yield _checked(log, _ruling(log, found, newest, first_member))
-    for several in absent.values():
-        yield _absent(several)
+        checked = _checked(log, _ruling(log, found, newest, first_member))
+        yield _delivered(log.known, found), checked
+    for (_, key), several in absent.items():
+        yield _delivered(key, several), _absent(several)
 
 
-def _inside(key: str, node: Node | None, inside: Callable[[int], bool]) -> bool:
-    """By its name, else by the digest that lists it; what says no time may always be meant."""
+def _delivered(key: str, listings: Sequence[Listing]) -> int | None:
+    """By its name, else by the digest that lists it."""
     named = places.log_name(key)
-    time = named.time if named else None
-    if time is None and node and node.digest:
-        time = node.digest.begin
-    return time is None or inside(time)
+    if named and named.time is not None:
+        return named.time
+    return listings[0].node.digest.begin if listings and listings[0].node.digest else None
 
 
 def _newest(nodes: Iterable[Node]) -> dict[tuple[str, str], int]:

@@ -50,8 +50,10 @@ def verify(
     ring = KeyRing(keys)
     nodes, missing = chain.judge(found.digests, found.metadata, ring)
     period = coverage.asked(nodes, _delivered(found), since, until)
-    checked = _checked(found, nodes, missing, period, ring)
-    calls = _sound(found.calls, checked)
+    judged = list(logs.judge(nodes, found.logs, reading.first_member))
+    checked = list(_checked(nodes, missing, judged, period or _NEVER))
+    checked += query_results.judge(found.results, ring)
+    calls = _sound(found.calls, (log for _, log in judged))
     periods, spans, starts, stops = [], [], [], []
     if period:
         areas = {(one.account_uid, one.region) for one in checked if one.kind in ("digest", "log") and one.account_uid}
@@ -114,21 +116,23 @@ def _delivered(found: Found) -> Iterator[int]:
 
 
 def _checked(
-    found: Found, nodes: Sequence[Node], missing: Sequence[Missing], period: Asked | None, ring: KeyRing
-) -> list[Checked]:
-    """Every object that belongs to the period."""
-    inside = (period or _NEVER).inside
-    meets = (period or _NEVER).meets
-    checked = [n.checked() for n in nodes if not n.digest or n.broken or meets(n.digest.begin, n.digest.end)]
-    checked += [m.checked() for m in missing if m.end is None or meets(m.end - HOUR, m.end)]
-    checked += logs.judge(nodes, found.logs, inside, reading.first_member)
-    checked += query_results.judge(found.results, ring)
-    return checked
+    nodes: Sequence[Node], missing: Sequence[Missing], judged: Iterable[tuple[int | None, Checked]], period: Asked
+) -> Iterator[Checked]:
+    """Every object that belongs to the period; what says no time always may."""
+    for node in nodes:
+        if not node.digest or node.broken or period.meets(node.digest.begin, node.digest.end):
+            yield node.checked()
+    for one in missing:
+        if one.end is None or period.meets(one.end - HOUR, one.end):
+            yield one.checked()
+    for delivered, log in judged:
+        if delivered is None or period.since <= delivered < period.until:
+            yield log
 
 
-def _sound(calls: Iterable[TrailCall], checked: Iterable[Checked]) -> list[TrailCall]:
+def _sound(calls: Iterable[TrailCall], judged: Iterable[Checked]) -> list[TrailCall]:
     """Calls out of logs that a digest lists as they are: a log planted here explains nothing."""
-    unsound = {one.name for one in checked if one.kind == "log" and (one.state == "broken" or one.fault in _UNLISTED)}
+    unsound = {one.name for one in judged if one.state == "broken" or one.fault in _UNLISTED}
     return [call for call in calls if call.log not in unsound]
 
 
