@@ -146,9 +146,7 @@ class Workspace:
         buckets: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> Verification:
-        """Prove offline that a copy of a bucket is whole (docs/how-to/prove-that-logs-are-whole.md). The workspace keeps
-        the keys, those in the files `public_keys` too; `buckets` are `s3://bucket/prefix=FOLDER`.
-        """
+        """Prove offline that a copy of a bucket is whole (docs/how-to/prove-that-logs-are-whole.md)."""
         return verify_copy(
             Lake.create(self.folder),
             str(path),

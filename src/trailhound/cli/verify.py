@@ -133,7 +133,7 @@ def _line(fault: Fault) -> str:
 
 def _remarks(found: Verification) -> Iterator[str]:
     for start in found.starts:
-        why = start.explained_by or "no call in these logs explains it: the logs before it may have been removed"
+        why = start.explained_by or "no call in these logs explains it; what may have been before it is not known"
         yield f"{start.trail} in {start.region} begins at {render.at(start.time)}: {why}"
     for trail, regions in found.absent_regions.items():
         yield f"trail {trail} logs several Regions; of these usual ones there is no digest: {_listed(regions)}"

@@ -14,6 +14,7 @@ import msgspec
 
 from trailhound.integrity import places
 from trailhound.integrity.digest import RSA, SHA256, Digest, epoch
+from trailhound.integrity.faults import state_of
 from trailhound.integrity.keys import Answer, KeyRing, PublicKey
 from trailhound.integrity.places import Chain
 from trailhound.integrity.reading import DigestFile, Metadata
@@ -41,8 +42,9 @@ class Node:
     def place(self) -> str:
         return self.digest.place if self.digest else self.file.known
 
-    def fail(self, fault: str, detail: str, state: State = "broken") -> None:
+    def fail(self, fault: str, detail: str) -> None:
         """The first fault stays, unless a graver one is found."""
+        state = state_of(fault)
         if not self.fault or (state == "broken" and self.state != "broken"):
             self.state, self.fault, self.detail = state, fault, detail
 
@@ -137,8 +139,7 @@ def _before(node: Node, lying: Mapping[str, Sequence[Node]]) -> list[Node]:
 def _check_place(node: Node) -> None:
     digest = node.digest
     if digest is None:
-        state: State = "unverifiable" if node.file.damage == "unreadable" else "broken"
-        node.fail(node.file.damage, node.file.detail, state)
+        node.fail(node.file.damage, node.file.detail)
     elif node.file.known not in places.names(digest.bucket, digest.key):
         node.fail("moved", f"it was delivered to {digest.place}")
     elif node.chain is None:
@@ -152,7 +153,7 @@ def _check_signature(node: Node, digest: Digest, successors: Sequence[Node], key
     if key is None:
         agree = any(_records(one, digest) for one in successors if not one.broken)
         consistent = "; its SHA-256 is the one its successor records" if agree else ""
-        node.fail(fault, detail + consistent, "unverifiable")
+        node.fail(fault, detail + consistent)
         return
     text = digest.signed_text()
     own = node.metadata.signature if node.metadata else None
@@ -171,10 +172,10 @@ def _check_signature(node: Node, digest: Digest, successors: Sequence[Node], key
         doubt = "" if sound[0].proven else ", which is not proven itself: one of the two is not what was delivered"
         _refuse(node, digest, f"the signature recorded of it does not fit; it stands in {sound[0].place}{doubt}")
     elif node.malformed:
-        node.fail("metadata_unreadable", _MALFORMED, "unverifiable")
+        node.fail("metadata_unreadable", _MALFORMED)
     else:
         why = "its successor is broken" if told else "no successor of it is here"
-        node.fail("signature_unknown", f"{why}, and no file of its S3 metadata", "unverifiable")
+        node.fail("signature_unknown", f"{why}, and no file of its S3 metadata")
 
 
 def _refuse(node: Node, digest: Digest, detail: str) -> None:
@@ -183,7 +184,7 @@ def _refuse(node: Node, digest: Digest, detail: str) -> None:
         node.fail("signature_invalid", detail)
     else:
         other = ", ".join(sorted(written - {RSA}))[:100]
-        node.fail("algorithm_unsupported", f"{detail}; it is said to be {other}", "unverifiable")
+        node.fail("algorithm_unsupported", f"{detail}; it is said to be {other}")
 
 
 def _key(node: Node, digest: Digest, keys: KeyRing) -> Answer:

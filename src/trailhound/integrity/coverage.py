@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from trailhound.integrity import places, trail_calls
 from trailhound.integrity.chain import HOUR, Missing, Node
+from trailhound.integrity.faults import state_of
 from trailhound.integrity.places import Chain
 from trailhound.integrity.report import Cover, Fault, Period, Start, State, Stop
 from trailhound.integrity.trail_calls import TrailCall
@@ -245,7 +246,7 @@ def _fault(
     span = f"{times.text(begin)} to {times.text(end) if end is not None else 'the end'}" if begin is not None else ""
     return Fault(
         fault=fault,
-        state="unverifiable",
+        state=state_of(fault),
         kind="period",
         place=place or span,
         name="",

@@ -51,4 +51,11 @@ FAULTS: dict[str, Meaning] = {
     "logging_stopped": Meaning("unverifiable", "the trail did not log: what happened then is in no log"),
     "region_missing": Meaning("unverifiable", "the trail covers a Region of which there is no digest of this account"),
 }
+
+
+def state_of(fault: str) -> State:
+    """What a fault means; without one, verified."""
+    return FAULTS[fault].state if fault else "verified"
+
+
 DERIVED = frozenset({"digest_unproven", "digest_broken"})  # consequences: counted, the cause is told at the digest

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from trailhound.integrity import places
 from trailhound.integrity.chain import Node
 from trailhound.integrity.digest import SHA256, Entry
+from trailhound.integrity.faults import state_of
 from trailhound.integrity.places import LogName
 from trailhound.integrity.reading import LogFile
-from trailhound.integrity.report import Checked, State
+from trailhound.integrity.report import Checked
 from trailhound.lake import times
 
 _NAMELESS = LogName("", "", None)
@@ -23,8 +24,7 @@ class Listing(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    state: State
-    fault: str
+    fault: str  # "" when it is verified
     detail: str
     listing: Listing | None
 
@@ -85,42 +85,42 @@ def _ruling(
 ) -> Ruling:
     """What a broken digest says accuses nobody, and proves nothing."""
     if log.damage == "unreadable":
-        return Ruling("unverifiable", "unreadable", log.detail, listings[0] if listings else None)
+        return Ruling("unreadable", log.detail, listings[0] if listings else None)
     if not listings:
         return _unlisted(log, newest)
     sound = [one for one in listings if one.node.proven or not one.node.broken]
     if not sound:
-        return Ruling("unverifiable", "digest_broken", f"{listings[0].node.place} is broken", listings[0])
+        return Ruling("digest_broken", f"{listings[0].node.place} is broken", listings[0])
     for one in sound:
         if one.entry.algorithm != SHA256:
-            return Ruling("unverifiable", "algorithm_unsupported", one.entry.algorithm[:100], one)
+            return Ruling("algorithm_unsupported", one.entry.algorithm[:100], one)
         if one.entry.sha256 != log.sha256:
             return _mismatch(log, one, first_member)
     if log.damage:
-        return Ruling("broken", log.damage, log.detail, sound[0])
+        return Ruling(log.damage, log.detail, sound[0])
     if proof := next((one for one in sound if one.node.proven), None):
-        return Ruling("verified", "", "", proof)
-    return Ruling("unverifiable", "digest_unproven", f"{sound[0].node.place} is not proven", sound[0])
+        return Ruling("", "", proof)
+    return Ruling("digest_unproven", f"{sound[0].node.place} is not proven", sound[0])
 
 
 def _unlisted(log: LogFile, newest: Mapping[tuple[str, str], int]) -> Ruling:
     named = places.log_name(log.known) or _NAMELESS
     end = newest.get((named.account_uid, named.region))
     if end is None:
-        return Ruling("unverifiable", "unlisted", "there is no digest of its account and Region", None)
+        return Ruling("unlisted", "there is no digest of its account and Region", None)
     if named.time is not None and named.time >= end:
-        return Ruling("unverifiable", "not_yet_listed", f"the newest digest ends at {times.text(end)}", None)
-    return Ruling("unverifiable", "unlisted", "no digest names it", None)
+        return Ruling("not_yet_listed", f"the newest digest ends at {times.text(end)}", None)
+    return Ruling("unlisted", "no digest names it", None)
 
 
 def _mismatch(log: LogFile, listing: Listing, first_member: Callable[[str], str]) -> Ruling:
     if log.damage and log.damage != "trailing_data":
-        return Ruling("broken", "invalid_format", log.detail, listing)
+        return Ruling("invalid_format", log.detail, listing)
     if first_member(log.name) == listing.entry.sha256:
         detail = "the listed content is whole, and another gzip member with more content follows it"
-        return Ruling("broken", "trailing_data", detail, listing)
+        return Ruling("trailing_data", detail, listing)
     detail = f"its content has SHA-256 {log.sha256}, listed is {listing.entry.sha256[:64]}"
-    return Ruling("broken", "hash_mismatch", detail, listing)
+    return Ruling("hash_mismatch", detail, listing)
 
 
 def _checked(log: LogFile, ruling: Ruling) -> Checked:
@@ -129,10 +129,10 @@ def _checked(log: LogFile, ruling: Ruling) -> Checked:
     chain = node.chain if node else None
     if named is None:
         named = LogName(chain.account_uid, chain.region, None) if chain else _NAMELESS
-    proof = node.key if node and ruling.state == "verified" else None
+    proof = node.key if node and not ruling.fault else None
     return Checked(
         kind="log",
-        state=ruling.state,
+        state=state_of(ruling.fault),
         fault=ruling.fault,
         detail=ruling.detail,
         place=f"s3://{entry.bucket}/{entry.key}" if entry else log.known,
@@ -153,11 +153,12 @@ def _absent(listings: Sequence[Listing]) -> Checked:
     entry, node = sound or listings[0]
     named = places.log_name(entry.key)
     chain = node.chain
+    fault = "missing" if sound else "digest_broken"
     assert node.digest
     return Checked(
         kind="log",
-        state="broken" if sound else "unverifiable",
-        fault="missing" if sound else "digest_broken",
+        state=state_of(fault),
+        fault=fault,
         detail="a digest lists it" if sound else f"it is not here, but {node.place}, which lists it, is broken",
         place=f"s3://{entry.bucket}/{entry.key}",
         account_uid=named.account_uid if named else (chain.account_uid if chain else ""),

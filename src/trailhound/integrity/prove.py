@@ -26,7 +26,9 @@ def verify_copy(
     progress: Callable[..., None] | None,
 ) -> Verification:
     """Verify `path` with the keys of the workspace, to which those of the files `public_keys` are added and, where
-    there is `access` to AWS, those fetched from there. Raises TrailhoundError of a kind that says what was wrong.
+    there is `access` to AWS, those fetched from there; `buckets` are `s3://bucket/prefix=FOLDER`.
+
+    Raises TrailhoundError of a kind that says what was wrong.
     """
     problems: list[str] = []
     for file in public_keys:

@@ -13,10 +13,11 @@ import msgspec
 
 from trailhound.integrity import places
 from trailhound.integrity.digest import RSA, SHA256, epoch
+from trailhound.integrity.faults import state_of
 from trailhound.integrity.fetch import Wanted
 from trailhound.integrity.keys import KeyRing, PublicKey
 from trailhound.integrity.reading import SIGNATURE, ResultFile
-from trailhound.integrity.report import Checked, Kind, State
+from trailhound.integrity.report import Checked, Kind
 
 _HOUR = 3_600_000
 
@@ -37,8 +38,7 @@ class _Written(msgspec.Struct, rename="camel"):
 
 
 class _Ruling(NamedTuple):
-    state: State
-    fault: str = ""
+    fault: str = ""  # "" when it is verified
     detail: str = ""
     key: PublicKey | None = None
 
@@ -59,7 +59,7 @@ def judge(files: Sequence[ResultFile], keys: KeyRing) -> Iterator[Checked]:
                 yield _checked("query_file", name, _file(by_name.get(name), signed, ruling), written, file.name)
     for file in files:
         if places.last_part(file.name) != SIGNATURE and file.name not in named:
-            ruling = _Ruling("unverifiable", "unlisted", f"no {SIGNATURE} beside it names it")
+            ruling = _Ruling("unlisted", f"no {SIGNATURE} beside it names it")
             yield _checked("query_file", file.name, ruling, None, "")
 
 
@@ -80,36 +80,36 @@ def _parse(text: bytes) -> _Written | None:
 def _signature(written: _Written | None, keys: KeyRing) -> _Ruling:
     time = _time(written.query_complete_time) if written else None
     if written is None or time is None:
-        return _Ruling("broken", "invalid_format", "it is no signature of a query result")
+        return _Ruling("invalid_format", "it is no signature of a query result")
     key, fault, detail = keys.find(written.public_key_fingerprint, written.region, time - _HOUR, time + _HOUR)
     if key is None:
-        return _Ruling("unverifiable", fault, detail)
+        return _Ruling(fault, detail)
     text = " ".join(signed.file_hash_value for signed in written.files)
     if keys.signed(key, written.hash_signature, text.encode()):
-        return _Ruling("verified", key=key)
+        return _Ruling(key=key)
     if (written.hash_algorithm, written.signature_algorithm) != (SHA256, RSA):
         detail = f"{written.signature_algorithm} over {written.hash_algorithm}"[:100]
-        return _Ruling("unverifiable", "algorithm_unsupported", detail)
-    return _Ruling("broken", "signature_invalid", "the signature does not fit the listed hashes")
+        return _Ruling("algorithm_unsupported", detail)
+    return _Ruling("signature_invalid", "the signature does not fit the listed hashes")
 
 
 def _file(file: ResultFile | None, signed: _Signed, signature: _Ruling) -> _Ruling:
-    if signature.state == "broken":
-        return _Ruling("unverifiable", "digest_broken", "the signature that names it is broken")
+    if state_of(signature.fault) == "broken":
+        return _Ruling("digest_broken", "the signature that names it is broken")
     if file is None:
-        return _Ruling("broken", "missing", "the signature names it")
+        return _Ruling("missing", "the signature names it")
     if file.sha256 != signed.file_hash_value.lower():
         detail = f"its bytes have SHA-256 {file.sha256}, signed is {signed.file_hash_value[:64]}"
-        return _Ruling("broken", "hash_mismatch", detail)
-    if signature.state == "unverifiable":
-        return _Ruling("unverifiable", "digest_unproven", "the signature that names it is not proven")
-    return _Ruling("verified", key=signature.key)
+        return _Ruling("hash_mismatch", detail)
+    if signature.fault:
+        return _Ruling("digest_unproven", "the signature that names it is not proven")
+    return _Ruling(key=signature.key)
 
 
 def _checked(kind: Kind, name: str, ruling: _Ruling, written: _Written | None, signature: str) -> Checked:
     return Checked(
         kind=kind,
-        state=ruling.state,
+        state=state_of(ruling.fault),
         fault=ruling.fault,
         detail=ruling.detail,
         place=name,
