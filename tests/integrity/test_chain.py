@@ -23,6 +23,7 @@ from tests.integrity.trails import (
 )
 
 from trailhound.integrity.report import Verification
+from trailhound.sources.archives import PIECE
 
 
 @pytest.fixture
@@ -265,6 +266,37 @@ def test_overlapping_periods_are_named(tmp_path: Path) -> None:
     trail = Trail(tmp_path).hours(0, 2)
     late = trail.digest(START + HOUR, START + 3 * HOUR, [])
     assert faults(checked(trail.root)) == {late.path.name: "overlap"}
+
+
+def test_a_predecessor_that_ends_later_is_named(tmp_path: Path) -> None:
+    """Each is signed; the older one names the newer one, and the newer one is written first."""
+    trail = Trail(tmp_path)
+    late = trail.digest(START + HOUR, START + 2 * HOUR, [])
+    early = trail.digest(START, START + HOUR, [])
+    assert faults(checked(trail.root)) == {early.path.name: "out_of_order", late.path.name: "unexplained_start"}
+
+
+@pytest.mark.parametrize("year", [1999, 2099])
+def test_an_unproven_digest_does_not_hide_in_another_time(tmp_path: Path, year: int) -> None:
+    trail = Trail(tmp_path, sidecars=False).hours(0, 3)
+    path = trail.digests[2].path
+    rewrite(path, content(path).replace(b'Time": "2026', f'Time": "{year}'.encode()))
+    found = checked(trail.root, since=ms(START), until=ms(START + 3 * HOUR))
+    assert faults(found)[path.name] in ("signature_unknown", "out_of_order")
+
+
+def test_the_key_of_a_backfill_digest_is_that_of_when_it_was_made(tmp_path: Path) -> None:
+    trail = Trail(tmp_path, backfill=True).hours(0, 1)
+    made = ms(START + 31 * HOUR)
+    for valid_until, verdict in ((made - 3_600_000, "verified"), (made - 3_600_001, "unverifiable")):
+        assert checked(trail.root, keys=[public_key(valid_until=valid_until)]).verdict == verdict
+
+
+def test_more_text_than_a_digest_can_have_is_not_read(trail: Trail) -> None:
+    path = trail.digests[2].path
+    rewrite(path, content(path) + b" " * PIECE)
+    found = checked(trail.root)
+    assert (faults(found)[path.name], found.faults[0].detail) == ("invalid_format", "more text than a digest can have")
 
 
 def test_a_bucket_may_change_within_the_chain(tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def parse(data: bytes) -> Digest:
         begin, end = epoch(written.digest_start_time), epoch(written.digest_end_time)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise DigestError(str(error)) from error
+    if end < begin:
+        raise DigestError("it ends before it begins")
     previous = None
     if written.previous_digest_s3_bucket is not None and written.previous_digest_s3_object is not None:
         previous = Link(

@@ -120,7 +120,7 @@ def _checked(
 ) -> Iterator[Checked]:
     """Every object that belongs to the period; what says no time always may."""
     for node in nodes:
-        if not node.digest or node.broken or period.meets(node.digest.begin, node.digest.end):
+        if _belongs(node, period):
             yield node.checked()
     for one in missing:
         if one.end is None or period.meets(one.end - HOUR, one.end):
@@ -128,6 +128,14 @@ def _checked(
     for delivered, log in judged:
         if delivered is None or period.since <= delivered < period.until:
             yield log
+
+
+def _belongs(node: Node, period: Asked) -> bool:
+    """By its own times, and while these are not proven by its name, too."""
+    if node.digest is None or node.broken or period.meets(node.digest.begin, node.digest.end):
+        return True
+    named = places.digest_end(node.file.known)
+    return not node.proven and (named is None or period.meets(named - HOUR, named))
 
 
 def _sound(calls: Iterable[TrailCall], judged: Iterable[Checked]) -> list[TrailCall]:
