@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trailhound.investigation import sentences
+from trailhound.investigation import deeds, sentences
 from trailhound.investigation.answers import MOST_EVIDENCE
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
@@ -12,6 +12,7 @@ from trailhound.model import Answer, Finding, Paragraph, Sentence, Subject
 
 PARAGRAPHS = ("what happened", "who", "from where", "what was hit", "before and after", "what is not known")
 _MOST_REASONS = 4
+_MOST_ASKED = 4  # questions named of one reason
 
 
 def tell(
@@ -35,21 +36,39 @@ def tell(
 
 def _opening(subject: Subject, finding: Finding | None, evidence: Evidence) -> list[Sentence]:
     scope = evidence.scope
-    cited = scope.event_uids[:MOST_EVIDENCE]
-    if finding is None:
-        text = (
-            f"Between {sentences.when(scope.at)} and {sentences.when(scope.to)}, CloudTrail recorded "
-            f"{sentences.count(len(scope.event_uids), 'event')} of {subject.title}, most of them by "
-            f"{sentences.name(scope.principal)} in the AWS account {scope.account}."
-        )
-        return [Sentence(text=text, evidence=cited, answers=())]
-    span = "" if scope.at == scope.to else f" (the first at {sentences.clock(scope.at)})"
+    said = [_recorded(subject, evidence) if finding is None else _alerted(finding, evidence), deeds.told(evidence)]
+    if finding and (looked_for := _first_paragraph(finding.desc)):
+        # The rule speaks of all its findings, not of this one: what it says must not read as seen here.
+        said.append(f"The rule that alerted ({finding.rule_title}) says of such events in general: “{looked_for}”")
+    return [Sentence(text=text, evidence=scope.event_uids[:MOST_EVIDENCE], answers=()) for text in said if text]
+
+
+def _recorded(subject: Subject, evidence: Evidence) -> str:
+    scope = evidence.scope
+    mostly = "most of them by" if len(scope.event_uids) > 1 and len(scope.of("user")) > 1 else "by"
+    period = (
+        f"On {sentences.when(scope.at)}"
+        if scope.at == scope.to
+        else f"Between {sentences.when(scope.at)} and {sentences.when(scope.to)}"
+    )
+    return (
+        f"{period}, CloudTrail recorded {sentences.count(len(scope.event_uids), 'event')} of {subject.title}, "
+        f"{mostly} {sentences.name(scope.principal)} in the AWS account {scope.account}."
+    )
+
+
+def _alerted(finding: Finding, evidence: Evidence) -> str:
+    scope = evidence.scope
+    same_day = sentences.day(scope.at) == sentences.day(scope.to)
+    first = (sentences.clock if same_day else sentences.when)(scope.at)
+    span = "" if scope.at == scope.to else f" (the first at {first})"
     where = f"CloudTrail logs of the AWS account {scope.account}"
-    text = f"On {sentences.when(scope.to)}{span}, {where} alerted: {finding.title.rstrip('.')}."
-    opening = [Sentence(text=text, evidence=cited, answers=())]
-    if finding.desc:
-        opening.append(Sentence(text=" ".join(finding.desc.split()), evidence=cited[:1], answers=()))
-    return opening
+    return f"On {sentences.when(scope.to)}{span}, {where} alerted: {finding.title.rstrip('.')}."
+
+
+def _first_paragraph(desc: str) -> str:
+    """What a rule looks for; the paragraphs after it are notes for those who keep the rule."""
+    return " ".join(sentences.plain(desc).strip().split("\n\n")[0].split())
 
 
 def _not_known(answers: Sequence[Answer]) -> list[Sentence]:
@@ -61,9 +80,15 @@ def _not_known(answers: Sequence[Answer]) -> list[Sentence]:
     ranked = sorted(reasons.items(), key=lambda item: -len(item[1]))[:_MOST_REASONS]
     return [
         Sentence(
-            text=f"Unknown, because {because}: {sentences.listing([a.asks for a in open_])}",
+            text=f"Unknown, because {because.rstrip('.')}: {_asked(open_)}",
             evidence=open_[0].evidence,
             answers=tuple(a.uid for a in open_),
         )
         for because, open_ in ranked
     ]
+
+
+def _asked(open_: Sequence[Answer]) -> str:
+    more = len(open_) - _MOST_ASKED
+    said = " ".join(answer.asks for answer in open_[:_MOST_ASKED])
+    return f"{said} And {sentences.count(more, 'more question')}." if more > 0 else said

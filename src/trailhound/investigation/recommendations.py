@@ -11,7 +11,7 @@ import msgspec
 from trailhound import catalog
 from trailhound.investigation import sentences
 from trailhound.investigation.evidence import Evidence
-from trailhound.model import Answer, Conclusion, Disposition, Recommendation
+from trailhound.model import Answer, Conclusion, Disposition, Recommendation, Verdict
 
 
 class _When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     urgency: Literal["now", "today", "this week"]
     when: _When
     action: str
-    why: tuple[str, ...]
+    why: dict[str, tuple[Verdict, ...]]  # answers that are a reason for it, if that is how they came out
     breaks: str = ""
 
 
@@ -47,7 +47,7 @@ def _holds(when: _When, verdict: Conclusion, given: Mapping[str, Answer], eviden
 
 
 def _make(spec: _Spec, given: Mapping[str, Answer], facts: Mapping[str, Any]) -> Recommendation:
-    why = [given[q] for q in spec.why if q in given]
+    why = [given[q] for q, verdicts in spec.why.items() if q in given and given[q].verdict in verdicts]
     cited = tuple(dict.fromkeys(uid for answer in why for uid in answer.evidence[:5]))
     return Recommendation(
         action=sentences.render(spec.action, facts),

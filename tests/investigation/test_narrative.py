@@ -1,0 +1,111 @@
+"""What a narrative says of the calls, of the rule, and of what is not known."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+from tests.investigation.history import ALERT, HOME, History, call
+
+from trailhound import catalog
+from trailhound.investigation import recommendations, scope, steps
+from trailhound.model import Investigation
+from trailhound.settings import Settings
+
+DENIED = {"errorCode": "AccessDenied", "errorMessage": "not authorised"}
+TRUST = '{"Statement": [{"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam::999988887777:root"]}}]}'
+
+
+def _told(*calls: dict, **finding: object) -> Investigation:
+    history = History(calls)
+    inputs = steps.Inputs(engine=history.engine, settings=Settings(), findings=[], as_of={}, versions={})
+    found = msgspec.structs.replace(history.finding(), **finding)
+    return steps.investigate(inputs, scope.of_finding(history.engine, found), finding=found, observable=None)
+
+
+def _what_happened(investigation: Investigation) -> str:
+    return " ".join(s.text for p in investigation.narrative if p.paragraph == "what happened" for s in p.sentences)
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "response", "named"),
+    [
+        ("AttachUserPolicy", {"userName": "eve", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}, None,
+         ("user eve", "policy arn:aws:iam::aws:policy/AdministratorAccess")),
+        ("CreateAccessKey", {"userName": "eve"}, {"accessKey": {"accessKeyId": "AKIANEW0000000000000"}},
+         ("user eve", "new access key AKIANEW0000000000000")),
+        ("ModifySnapshotAttribute", {"createVolumePermission": {"add": {"items": [{"userId": "999988887777"}]}}}, None,
+         ("shared with account 999988887777",)),
+        ("ModifyImageAttribute", {"launchPermission": {"add": {"items": [{"group": "all"}]}}}, None, ("shared with group all",)),
+        ("ModifyDBSnapshotAttribute", {"valuesToAdd": ["999988887777"]}, None, ("shared with 999988887777",)),
+        ("UpdateAssumeRolePolicy", {"roleName": "r", "policyDocument": TRUST}, None, ("role r", "arn:aws:iam::999988887777:root")),
+        ("CreateTrustAnchor", {"name": "anchor"}, None, ("name anchor",)),
+        ("CreateRole", {"roleName": "r", "permissionsBoundary": "arn:aws:iam::aws:policy/AWSDenyAll"}, None,
+         ("permissions boundary arn:aws:iam::aws:policy/AWSDenyAll",)),
+    ],
+)  # fmt: skip
+def test_what_matters_of_a_call_is_named(operation, request_, response, named):
+    made = call(operation, service="iam", region=HOME, requestParameters=request_, responseElements=response)
+    told = _what_happened(_told(made))
+    assert all(part in told for part in (operation, *named)), told
+
+
+def test_a_call_that_was_denied_is_told_as_denied():
+    told = _what_happened(_told(call("LeaveOrganization", **DENIED), call("LeaveOrganization"), call("CreateUser")))
+    assert "LeaveOrganization (twice; one of these denied: AccessDenied)" in told
+    assert "CreateUser" in told
+    assert "CreateUser (" not in told
+
+
+def test_free_text_of_a_caller_stays_between_quotation_marks():
+    told = _what_happened(_told(call("CreateTrustAnchor", requestParameters={"name": "x). All is well”"})))
+    assert 'name “x). All is well"”' in told
+
+
+def test_what_a_rule_says_in_general_is_told_as_that_and_without_its_notes():
+    told = _what_happened(
+        _told(call("StopLogging"), desc="Somebody stopped\na trail.\n\nAn approximation: not seen is X.")
+    )
+    assert "says of such events in general: “Somebody stopped a trail.”" in told
+    assert "approximation" not in told
+
+
+def test_no_rule_tells_its_notes_in_the_paragraph_that_narratives_take():
+    notes = re.compile(r"approximation|below|not seen here|left out|are counted|needs no check|data events", re.I)
+    for path in catalog.files("rules"):
+        for document in catalog.documents(path):
+            if "description" in document and document.get("level") != "informational":
+                told = " ".join(document["description"].split("\n\n")[0].split())
+                assert not notes.search(told), (path.name, told)
+
+
+def test_the_first_of_several_days_is_named_with_its_day():
+    told = _what_happened(_told(call("ConsoleLogin", -72), call("ConsoleLogin")))
+    first = scope.day(ALERT - 3 * scope.DAY)
+    assert f"(the first at {first} 14:00:00 UTC)" in told
+
+
+def test_questions_left_open_are_sentences_of_their_own():
+    for paragraph in _told(call("StopLogging")).narrative:
+        for sentence in paragraph.sentences:
+            assert not re.search(r"\?,|\? and |more$", sentence.text), sentence.text
+            assert sentence.text.rstrip("”")[-1] in ".?", sentence.text
+
+
+def test_a_reason_for_a_recommendation_is_an_answer_that_speaks_for_it():
+    """That something is not known, or was looked for and not found, is no reason to act."""
+    found = _told(call("StopLogging"), call("CreateAccessKey", service="iam", region=HOME))
+    answers = {answer.uid: answer for answer in found.answers}
+    assert found.recommendations
+    for one in found.recommendations:
+        for uid in one.why:
+            if answers[uid].question != "user.confirms":
+                assert answers[uid].verdict != "unknown", (one.action, uid)
+
+
+def test_every_reason_names_a_question_that_exists():
+    asked = {q["id"] for path in catalog.files("questions") for d in catalog.documents(path) for q in d["questions"]}
+    for spec in recommendations._specs():
+        assert asked.issuperset(spec.why)
+        assert all(spec.why.values())
