@@ -157,6 +157,15 @@ class Sentence(_Frozen, frozen=True, kw_only=True):
     answers: tuple[str, ...]
 
 
+class Exhibit(_Frozen, frozen=True, kw_only=True):
+    """An event that the narrative cites, told in a line."""
+
+    uid: str
+    time: int
+    operation: str
+    principal_uid: str
+
+
 class Paragraph(_Frozen, frozen=True, kw_only=True):
     paragraph: str  # "what happened", "who", "from where", "what was hit"
     sentences: tuple[Sentence, ...]
@@ -217,3 +226,4 @@ class Investigation(_Frozen, frozen=True, kw_only=True):
     recommendations: tuple[Recommendation, ...]
     unknowns: tuple[Unknown, ...]
     versions: dict[str, str]
+    exhibits: tuple[Exhibit, ...] = ()  # what sentences of the narrative cite first, in order of time

@@ -109,3 +109,11 @@ def test_every_reason_names_a_question_that_exists():
     for spec in recommendations._specs():
         assert asked.issuperset(spec.why)
         assert all(spec.why.values())
+
+
+def test_cited_events_are_told_by_time_call_and_caller():
+    found = _told(call("StopLogging"), call("DeleteTrail", 1))
+    told = {one.uid: one for one in found.exhibits}
+    assert (told["alert-0"].operation, told["alert-0"].time) == ("StopLogging", ALERT)
+    assert told["alert-0"].principal_uid.endswith("user/ann")
+    assert {s.evidence[0] for p in found.narrative for s in p.sentences} <= told.keys()

@@ -16,6 +16,7 @@ from trailhound.model import (
     Artifact,
     Chart,
     Conclusion,
+    Exhibit,
     Explanation,
     Finding,
     Gap,
@@ -290,6 +291,10 @@ INVESTIGATION = Investigation(
     recommendations=RECOMMENDATIONS,
     unknowns=tuple(Unknown(question=each.uid, because=gap.because, how_to_get=gap.how_to_get) for each in ANSWERS for gap in each.gaps),
     versions={"trailhound": "0.1.0", "questions": "sha256:5d1c0f3a", "country data": "iptocc 3.3.170"},
+    exhibits=tuple(
+        Exhibit(uid=uid, time=time, operation="TerminateInstances", principal_uid=USER)
+        for uid, time in zip(TERMINATIONS, TERMINATED, strict=True)
+    ),
 )  # fmt: skip
 
 

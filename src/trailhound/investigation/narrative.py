@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trailhound.engines import dialect
 from trailhound.investigation import deeds, sentences
 from trailhound.investigation.answers import MOST_EVIDENCE
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
-from trailhound.model import Answer, Finding, Paragraph, Sentence, Subject
+from trailhound.model import Answer, Exhibit, Finding, Paragraph, Sentence, Subject
 
 PARAGRAPHS = ("what happened", "who", "from where", "what was hit", "before and after", "what is not known")
 _MOST_REASONS = 4
+_SHOWN_OF_EACH = 20  # events of one sentence that are told
 _MOST_ASKED = 4  # questions named of one reason
 
 
@@ -32,6 +34,21 @@ def tell(
         for name in PARAGRAPHS
         if told[name]
     )
+
+
+def exhibits(paragraphs: Sequence[Paragraph], evidence: Evidence) -> tuple[Exhibit, ...]:
+    """Time, call and caller of the events that these sentences cite, as far as the slices at hand hold them."""
+    cited = {uid for p in paragraphs for s in p.sentences for uid in s.evidence[:_SHOWN_OF_EACH]}
+    found: dict[str, Exhibit] = {}
+    for table in ("subject", "actor", "hands", "place", "deed", "target", "rights", "sign_in"):
+        if lacking := sorted(cited - found.keys()):
+            listed = ", ".join(dialect.literal(uid) for uid in lacking)
+            sql = (
+                "SELECT DISTINCT uid, time, coalesce(operation, '') AS operation, coalesce(principal_uid, '') AS principal_uid "
+                f"FROM {table} WHERE uid IN ({listed})"
+            )
+            found |= {row["uid"]: Exhibit(**row) for row in evidence.query(sql)}
+    return tuple(sorted(found.values(), key=lambda one: (one.time, one.uid)))
 
 
 def _opening(subject: Subject, finding: Finding | None, evidence: Evidence) -> list[Sentence]:

@@ -85,6 +85,7 @@ def investigate(
         recommendations=actions,
         unknowns=_unknowns((*third, *fourth)),
         versions=dict(inputs.versions),
+        exhibits=narrative.exhibits(paragraphs, evidence),
     )
     return msgspec.structs.replace(document, uid=hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16])
 

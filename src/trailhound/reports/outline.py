@@ -87,12 +87,14 @@ class Outline(NamedTuple):
     resources: dict[str, tuple[Resource, ...]]  # by type
     answers_omitted: int
 
-    def marks(self, *, answers: Iterable[str] = (), events: Iterable[str] = ()) -> tuple[Mark, ...]:
+    def marks(
+        self, *, answers: Iterable[str] = (), events: Iterable[str] = (), most: int = MARKS_SHOWN
+    ) -> tuple[Mark, ...]:
         """Citations of answers, then of events, runs of events drawn together as `E5–E13`."""
         found = dict.fromkeys(self.answers[uid].mark if uid in self.answers else Mark("Q?", None) for uid in answers)
         marks = (*found, *_ranges(dict.fromkeys(self.exhibits[uid].mark for uid in events)))
-        hidden = len(marks) - MARKS_SHOWN
-        return (*marks[:MARKS_SHOWN], Mark(f"+{hidden}", None)) if hidden > 0 else marks
+        hidden = len(marks) - most
+        return (*marks[:most], Mark(f"+{hidden}", None)) if hidden > 0 else marks
 
     def asked(self, uid: str) -> str:
         """An answer's question in plain words; and of what, where that is not the finding's own artifact."""

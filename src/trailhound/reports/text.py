@@ -1,4 +1,4 @@
-"""The report on a terminal: the story, the verdict, what to do, what was asked, what is not known.
+"""The report on a terminal: the story and its evidence, the verdict and its rivals, what to do, what was asked.
 
 Values are `rich.text.Text`, never markup, and made visible first, so that no log can move the cursor or set a
 colour. Whether there is colour at all is the console's decision.
@@ -14,12 +14,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from trailhound.model import Investigation
+from trailhound.investigation.sentences import name
+from trailhound.model import Investigation, Sentence
 from trailhound.reports import words
-from trailhound.reports.outline import Outline, leading, outline
+from trailhound.reports.outline import Outline, Said, leading, outline
 
 WIDTH = 100  # columns at most: longer lines are hard to read
 LISTED = 12
+MARKS = 4  # citations of one sentence
+EXHIBITS = 10  # events of the evidence list
+CELL = 60  # characters of a cell there
 VERDICTS = {"yes": ("✓ yes", "bold"), "no": ("✗ no", ""), "unknown": ("? unknown", "yellow")}
 DISPOSITIONS = {"malicious": "bold red", "suspicious": "bold yellow", "benign": "bold green", "undetermined": "bold"}
 URGENCIES = {"now": "bold red", "today": "yellow", "this week": ""}
@@ -30,7 +34,9 @@ def render(investigation: Investigation, console: Console) -> None:
     plan = outline(investigation)
     blocks = (
         _header(investigation),
-        *_narrative(investigation),
+        *_narrative(investigation, plan),
+        *_evidence(investigation, plan),
+        *_explanations(investigation, plan),
         *_recommendations(investigation),
         *_questions(plan),
         *_unknowns(investigation, plan),
@@ -86,12 +92,59 @@ def _header(investigation: Investigation) -> RenderableType:
     return grid
 
 
-def _narrative(investigation: Investigation) -> Iterable[RenderableType]:
+def _narrative(investigation: Investigation, plan: Outline) -> Iterable[RenderableType]:
     yield _heading("Narrative")
     if not investigation.narrative:
         yield Text("No sentence can be said: no question found evidence to stand on.")
     for number, paragraph in enumerate(investigation.narrative):
-        yield Padding(_said(" ".join(sentence.text for sentence in paragraph.sentences)), (1 if number else 0, 0, 0, 0))
+        told = Text(" ").join(_cited(sentence, plan) for sentence in paragraph.sentences)
+        yield Padding(told, (1 if number else 0, 0, 0, 0))
+
+
+def _cited(sentence: Sentence, plan: Outline) -> Text:
+    """`Nine sign-ins failed. [E4–E12]`: the numbers are those of the list below."""
+    marks = ", ".join(mark.label for mark in plan.marks(events=sentence.evidence, most=MARKS))
+    return Text.assemble(words.inline(sentence.text), *([f" [{marks}]"] if marks else []))
+
+
+def _evidence(investigation: Investigation, plan: Outline) -> Iterable[RenderableType]:
+    """The first event of every sentence, then others, as long as there is room."""
+    sentences = [sentence for paragraph in investigation.narrative for sentence in paragraph.sentences]
+    cited = dict.fromkeys(uid for sentence in sentences for uid in sentence.evidence)
+    if not cited:
+        return
+    yield _heading("Evidence")
+    leading_ = dict.fromkeys(sentence.evidence[0] for sentence in sentences if sentence.evidence)
+    shown = list({**leading_, **cited})[:EXHIBITS]
+    told = {exhibit.uid: exhibit for exhibit in investigation.exhibits}
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for uid in sorted(shown, key=lambda uid: int(plan.exhibits[uid].mark.label[1:])):
+        one = told.get(uid)
+        when = words.iso(one.time).replace("T", " ") if one else ""
+        call = f"{_short(one.operation)} by {_short(name(one.principal_uid))} " if one else ""
+        table.add_row(plan.exhibits[uid].mark.label, when, Text.assemble(call, (_short(uid), "dim")))
+    yield table
+    yield from _more(len(cited) - len(shown))
+
+
+def _short(text: str) -> str:
+    shown = words.inline(text)
+    return shown if len(shown) <= CELL else shown[: CELL - 1] + "…"
+
+
+def _explanations(investigation: Investigation, plan: Outline) -> Iterable[RenderableType]:
+    yield _heading("Rival explanations")
+    for one in investigation.verdict.explanations[:LISTED]:
+        sides = [
+            f"{side} {', '.join(mark.label for mark in plan.marks(answers=uids, most=MARKS))}"
+            for side, uids in (("for", one.for_), ("against", one.against))
+            if uids
+        ]
+        weighed = "; ".join(sides) or "nothing for or against it"
+        yield Text.assemble(words.inline(one.title), (f" ({one.score:+d}: {weighed})", "dim"))
 
 
 def _recommendations(investigation: Investigation) -> Iterable[RenderableType]:
@@ -109,27 +162,49 @@ def _questions(plan: Outline) -> Iterable[RenderableType]:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
     table.add_column("", style="dim", no_wrap=True)
     table.add_column("answer", no_wrap=True)
-    table.add_column("of", style="dim", overflow="fold", max_width=16)
-    table.add_column("what was found", overflow="fold")
+    table.add_column("of", style="dim", overflow="fold", max_width=12)
+    table.add_column("what was asked, and found", overflow="fold")
+    told: dict[str, str] = {}  # reason → the question at which it was given
     for stage in plan.stages:
         for group in stage.groups:
             for said in group.answers:
                 word, style = VERDICTS[said.answer.verdict]
                 kind = words.plain(said.answer.observable.kind)
-                table.add_row(said.mark.label, Text(word, style), _said(kind), _said(said.answer.sentence))
+                found = Text.assemble((words.inline(said.answer.asks), "dim"), " ", words.inline(_found(said, told)))
+                table.add_row(said.mark.label, Text(word, style), _said(kind), found)
     yield table
     yield from _more(plan.answers_omitted)
 
 
+def _found(said: Said, told: dict[str, str]) -> str:
+    """The answer's sentence; a reason that another answer gave already is named by that answer's number."""
+    sentence = said.answer.sentence
+    reason = said.answer.gaps[0].because if said.answer.gaps else ""
+    if not reason:
+        return sentence
+    first = told.setdefault(reason, said.mark.label)
+    if first == said.mark.label:
+        return sentence
+    if sentence.rstrip(".").lower() == reason.rstrip(".").lower():
+        return f"Not known, for the reason given at {first}."
+    return sentence.replace(f"({reason})", f"(the reason given at {first})")
+
+
 def _unknowns(investigation: Investigation, plan: Outline) -> Iterable[RenderableType]:
+    """Each reason once, with the questions that it leaves open."""
     if not investigation.unknowns:
         return
     yield _heading("What is not known")
-    for one in investigation.unknowns[:LISTED]:
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for one in investigation.unknowns:
+        reasons.setdefault((one.because, one.how_to_get), []).append(one.question)
+    for (because, how), open_ in list(reasons.items())[:LISTED]:
+        labels = [plan.answers[uid].mark.label for uid in open_ if uid in plan.answers]
+        asked = plan.asked(open_[0]) if len(open_) == 1 else f"{words.plural(len(open_), 'question')}:"
         yield _item(
             Text("?", "yellow"),
-            _said(plan.asked(one.question)),
-            _said(f"because {one.because}", "dim"),
-            _said(f"to get it: {one.how_to_get}", "dim"),
+            _said(" ".join((asked, *([", ".join(labels)] if len(open_) > 1 else [])))),
+            _said(f"because {because}", "dim"),
+            _said(f"to get it: {how}", "dim"),
         )
-    yield from _more(len(investigation.unknowns) - LISTED)
+    yield from _more(len(reasons) - LISTED)
