@@ -6,7 +6,7 @@ import re
 
 import msgspec
 import pytest
-from tests.investigation.history import ALERT, HOME, History, call
+from tests.investigation.history import ALERT, HOME, History, call, user
 
 from trailhound import catalog
 from trailhound.investigation import recommendations, scope, steps
@@ -117,3 +117,21 @@ def test_cited_events_are_told_by_time_call_and_caller():
     assert (told["alert-0"].operation, told["alert-0"].time) == ("StopLogging", ALERT)
     assert told["alert-0"].principal_uid.endswith("user/ann")
     assert {s.evidence[0] for p in found.narrative for s in p.sentences} <= told.keys()
+
+
+def _tried(name: str, who: str, **fields: object) -> dict:
+    return call(name, userIdentity=user(who, f"AKIA{who.upper():0<16}"), sourceIPAddress="192.0.2.66", **fields)
+
+
+def test_denied_calls_are_not_told_as_sign_ins():
+    calls = [_tried("GetPasswordData", who, **DENIED) for who in ("ann", "bob")]
+    said = History(calls).ask("ip_address.failures")
+    assert said.verdict == "yes"
+    assert said.sentence == "Calls of two principals failed from 192.0.2.66 (twice: GetPasswordData)."
+
+
+def test_failed_sign_ins_of_several_are_told_as_guessing():
+    failed = {"service": "signin", "eventType": "AwsConsoleSignIn", "responseElements": {"ConsoleLogin": "Failure"}}
+    said = History([_tried("ConsoleLogin", who, **failed) for who in ("ann", "bob")]).ask("ip_address.failures")
+    assert said.sentence.startswith("Sign-ins of two principals failed from 192.0.2.66")
+    assert "as when passwords are tried in turn" in said.sentence

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trailhound.investigation import sentences
+from trailhound.investigation import questions, recommendations, sentences
 
 
 @given(st.text())
@@ -68,3 +70,33 @@ def test_names_of_any_shape_are_said(uid, said):
 )
 def test_lists_are_said_without_what_is_absent(items, said):
     assert sentences.listing(items) == said
+
+
+@pytest.mark.parametrize(
+    ("n", "whole", "said"),
+    [
+        (1, 1, "the call"),
+        (2, 2, "both calls"),
+        (20, 20, "all twenty calls"),
+        (1, 2, "one of the two calls"),
+        (7, 20, "seven of the twenty calls"),
+        (30, 30, "all 30 calls"),
+    ],
+)
+def test_a_part_of_the_whole_is_said_as_a_person_would(n, whole, said):
+    assert sentences.part(n, whole, "call") == said
+
+
+def test_no_time_at_all_is_less_than_a_second():
+    assert sentences.span(0) == "less than a second"
+    assert sentences.span(999) == "less than a second"
+    assert sentences.span(1_000) == "one second"
+
+
+def test_no_template_is_worded_in_a_way_that_was_found_wrong():
+    words = re.compile(
+        r"stood up|standing up|without leave|, it is needed|by hand\b|took, or tried|The owner of \{", re.I
+    )
+    told = [t for q in questions.questions() for t in (q.asks, q.yes, q.no, q.unknown) if q.id != "operation.by_hand"]
+    told += [spec.action for spec in recommendations._specs()]
+    assert [text for text in told if words.search(text)] == []

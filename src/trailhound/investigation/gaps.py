@@ -22,7 +22,7 @@ def missing(needs: Needs, evidence: Evidence) -> list[Gap]:
         active = _active_days(evidence)
         if active < needs.actor_days:
             days, wanted = sentences.count(active, "day"), sentences.number(needs.actor_days)
-            because = f"no history: {sentences.name(scope.principal)} was active on {days} before, {wanted} are needed"
+            because = f"no history: {sentences.name(scope.principal)} was active on {days} before; {wanted} are needed"
             gaps.append(Gap(what="actor_history", because=because, how_to_get="ingest more of the actor's history"))
     if needs.data_events and not coverage.s3_data_events:
         because = f"no S3 data events of account {scope.account} are in the log"
@@ -65,7 +65,7 @@ def history(since: int, evidence: Evidence) -> list[Gap]:
         return [
             Gap(
                 what="history",
-                because=f"no history: the log of account {account} {begins}, it is needed from {day(since)}",
+                because=f"no history: the log of account {account} {begins}; it is needed from {day(since)}",
                 how_to_get=how,
             )
         ]
@@ -144,7 +144,7 @@ def _after(until: int, evidence: Evidence) -> list[Gap]:
     last = coverage.last_time or scope.to
     if last < until:
         ends, needed = sentences.when(last), sentences.when(until)
-        because = f"the log of account {scope.account} ends at {ends}, it is needed until {needed}"
+        because = f"the log of account {scope.account} ends at {ends}; it is needed until {needed}"
         return [Gap(what="later", because=because, how_to_get="ingest what was delivered since, and ask again")]
     stopped = [begin for begin, end in coverage.stopped if begin < until and (end is None or end > scope.to)]
     if stopped:

@@ -35,6 +35,8 @@ def _compiled(template: str) -> jinja2.Template:
         oclock=oclock,
         number=number,
         count=count,
+        every=every,
+        part=part,
         span=span,
         bytes=size,
         listing=listing,
@@ -114,12 +116,22 @@ def count(n: int, noun: str) -> str:
     return " ".join(filter(None, (words, head, (last if n == 1 else many) + tail)))
 
 
+def every(n: int, noun: str) -> str:
+    """`every(1, "call")` → the call; `every(2, "call")` → both calls; `every(3, "call")` → all three calls."""
+    return f"the {noun}" if n == 1 else f"{'both' if n == 2 else 'all ' + number(n)} {count(n, noun).split(' ', 1)[1]}"
+
+
+def part(n: int, whole: int, noun: str) -> str:
+    """`part(3, 7, "call")` → three of the seven calls; `part(7, 7, "call")` → all seven calls."""
+    return every(whole, noun) if n == whole else f"{number(n)} of the {count(whole, noun)}"
+
+
 def span(ms: float) -> str:
     seconds = ms / 1000
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= 2 * length or (seconds >= length and unit != "day"):
             return count(round(seconds / length), unit)
-    return count(round(seconds), "second") if seconds >= 1 or seconds == 0 else "under a second"
+    return count(round(seconds), "second") if seconds >= 1 else "less than a second"
 
 
 def size(n: float) -> str:
