@@ -57,7 +57,7 @@ def search(
     more = f", of which {shown:,} are shown (--limit)" if shown < result.matched else ""
     render.remark(
         options,
-        f"{result.matched:,} events match{more}; the newest event of the lake is of {render.at(result.newest_time)}",
+        f"{result.matched:,} events match{more}; the newest event in the lake is from {render.at(result.newest_time)}",
     )
 
 

@@ -1,0 +1,71 @@
+"""Whom and what an answer speaks of: the actor and nobody else, the thing itself and not its namesake."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+from tests.investigation.history import ALERT, DAY, History, call, role
+
+from trailhound.investigation.questions import questions
+
+TERMINATE = call(
+    "TerminateInstances", requestParameters={"instancesSet": {"items": [{"instanceId": "i-0123456789abcdef0"}]}}
+)
+
+
+def _finding(history, uid, events, *, days=0.0, lasts=0.0):
+    begin = int(ALERT + days * DAY)
+    return msgspec.structs.replace(
+        history.finding(),
+        uid=uid * 16,
+        title=f"finding {uid}",
+        event_uids=tuple(events),
+        first_seen_time=begin,
+        last_seen_time=int(begin + lasts * DAY),
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "days", "lasts", "verdict"),
+    [
+        (["alert-0"], 0, 0, "yes"),  # of some of the same events
+        (["alert-0", "alert-1", "event-0001"], 0, 0, "yes"),  # of these and more
+        (["alert-0", "alert-1"], 0, 0, "no"),  # another rule about just these
+        (["event-0001"], -40, 35, "yes"),  # began long before, and went on
+        (["event-0001"], -40, 1, "no"),
+        (["event-0001"], 31, 0, "no"),
+    ],
+)
+def test_a_finding_is_another_unless_it_is_of_the_same_events(events, days, lasts, verdict):
+    history = History([TERMINATE, TERMINATE])
+    others = [history.finding(), _finding(history, "a", events, days=days, lasts=lasts)]
+    assert history.ask("user.other_findings", findings=others).verdict == verdict
+
+
+def test_of_an_observable_every_finding_is_another():
+    history = History([TERMINATE])
+    found = history.ask_of("user=ann", "user.other_findings", findings=[history.finding()], window=0)
+    assert found.verdict == "yes"
+    assert found.sentence == "One finding concerns ann: Something happened."
+
+
+_OF_THE_THING = {  # these speak of whoever touched it, or count the principal's part beside the others'
+    *("bucket.read", "bucket.outflow_unusual", "instance.replaced", "ip_address.who_else", "operation.cadence"),
+    *("resource.others", "user.other_findings"),
+}
+
+
+def test_a_question_about_the_actor_needs_one():
+    """Where several principals are meant, none of them is "the actor"."""
+    reads = re.compile(r"\$principal|(?:FROM|JOIN) (?:actor|hands|rights|sign_in)\b")
+    without = {q.id for q in questions() if reads.search(q.sql) and not q.needs.single_actor}
+    assert without == _OF_THE_THING
+
+
+def test_the_attribute_of_anothers_session_is_not_the_actors():
+    both = [TERMINATE, call("DescribeVpcs", -0.1, userIdentity=role("admin", "ASIAADMIN00000000000"))]
+    history = History(both)
+    assert history.ask_of(f"ip_address={TERMINATE['sourceIPAddress']}", "user.mfa", window=1).verdict == "unknown"
+    assert history.ask("operation.first_time").gaps[0].what == "single_actor"
