@@ -61,6 +61,41 @@ def test_a_table_fits_and_loses_nothing(
     )
 
 
+def test_no_word_is_broken_where_there_is_room(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    columns = ["time", "what", "operation"]
+    rows = [["2020-11-06 03:21:39Z", "several words " * 20, "SendSerialConsoleSSHPublicKey"]]
+    assert render.fits(columns, rows)
+    render.table(columns, rows)
+    assert "SendSerialConsoleSSHPublicKey" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("values", [["x" * 48, "y" * 48], ["a\nb", "c"]])
+def test_what_makes_no_table(values: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert not render.fits(["a", "b"], [values])
+
+
+def test_records_keep_values_and_line_breaks(capsys: pytest.CaptureFixture[str]) -> None:
+    render.records(["n", "long\nname", "text"], [[1722587004000, "x" * 200, "- a\n+ b\x1b[2J"], [None, "", ""]])
+    first, second = capsys.readouterr().out.split("\n\n")
+    assert first.splitlines() == [
+        "n          1722587004000",
+        "long name  " + "x" * 200,
+        "text",
+        "  - a",
+        "  + b\\u001b[2J",
+    ]
+    assert second.splitlines() == ["n", "long name", "text"]
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 events"), (1, "1 event"), (2000, "2,000 events")])
+def test_one_of_a_thing_is_not_several(number: int, said: str) -> None:
+    assert render.counted(number, "event") == said
+
+
 def test_rich_markup_in_data_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     render.table(["a"], [["[bold red]x[/] :smile:"]])
     assert "[bold red]x[/] :smile:" in capsys.readouterr().out

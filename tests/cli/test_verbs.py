@@ -191,6 +191,33 @@ def test_search_counts_what_it_does_not_show(trailhound: Run, workspace: Path) -
     assert "2020-11-06" in result.err, "the newest event: what `last` counts back from"
 
 
+def test_search_breaks_nothing_on_a_narrow_terminal(
+    trailhound: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("search", "op=TerminateInstances ip=180.163.251.231", "--format", "table")
+    for width in ("80", "200"):
+        monkeypatch.setenv("COLUMNS", width)
+        words = trailhound(*asked).out.split()
+        assert {"TerminateInstances", "180.163.251.231", "user/Roboman1", "success"} <= set(words)
+        assert any(len(word.strip(",")) == 19 for word in words if word.startswith("i-")), "an instance id is whole"
+
+
+def test_counts_are_said_in_words_that_fit(trailhound: Run, workspace: Path) -> None:
+    one = trailhound("search", "op=ConsoleLogin status=success ip=180.163.251.231", "--format", "table").err
+    assert "1 event matches;" in one
+    assert "0 events match;" in trailhound("search", "nothing-has-this", "--format", "table").err
+
+
+def test_sql_shows_what_is_wide_row_by_row(trailhound: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    (uid, *_) = [line["uid"] for line in trailhound("sql", "SELECT uid FROM findings ORDER BY uid").lines]
+    shown = trailhound("sql", "SELECT * FROM findings ORDER BY uid LIMIT 1", "--format", "table").out
+    assert f" {uid}\n" in shown
+    (row,) = trailhound("sql", "SELECT time, time_dt FROM events ORDER BY time LIMIT 1").lines
+    narrow = trailhound("sql", "SELECT time, time_dt FROM events ORDER BY time LIMIT 1", "--format", "table").out
+    assert {str(row["time"]), row["time_dt"]} <= set(narrow.split()), "no thousands, no quotes"
+
+
 def test_sql_reads_and_nothing_else(trailhound: Run, workspace: Path) -> None:
     rows = trailhound("sql", "SELECT api.operation AS op, count(*) AS n FROM events GROUP BY ALL ORDER BY n DESC").lines
     assert sum(row["n"] for row in rows) == trailhound("status").document["events"]

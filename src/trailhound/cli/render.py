@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from trailhound.cli.options import Globals
 
-_UNBROKEN = 20  # characters of the first column that are not broken over lines: a time
+_UNBROKEN = 48  # characters of a word that is not broken over lines where there is room: a time, an id, a bucket
+_GAP = 2  # between columns
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
 
 
@@ -59,8 +60,48 @@ def remark(options: Globals, content: str) -> None:
         print(clean(content), file=sys.stderr)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table as wide as the terminal, or 80 columns where there is none. Numbers stand right."""
+def counted(number: int, noun: str) -> str:
+    """`1 event`, `2,000 events`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def fits(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
+    """Can these be a table as wide as the terminal, in which no word is broken and no line break lost?"""
+    from rich.console import Console  # noqa: PLC0415 - start-up
+
+    if any(isinstance(value, str) and "\n" in value for row in rows for value in row):
+        return False
+    return sum(_widths(columns, rows)) + _GAP * (len(columns) - 1) <= Console().width
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
+    """What each column needs for its longest word, times being one."""
+    return [
+        max(len(word) for text in (name, *(cell(row[position]) for row in rows)) for word in _words(text))
+        for position, name in enumerate(columns)
+    ]
+
+
+def _words(text: str) -> list[str]:
+    return [text] if len(text) <= 20 else [word[:_UNBROKEN] for word in text.split()]
+
+
+def records(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Row by row, a line for each value; a value of several lines keeps them, indented, so that it cannot pass for
+    other values. Lines may be longer than the terminal.
+    """
+    width = max(map(len, columns), default=0)
+    for number, row in enumerate(rows):
+        print("\n" * (number > 0), end="")
+        for name, value in zip(columns, row, strict=True):
+            if isinstance(value, str) and "\n" in value:
+                print(cell(name), *clean(value).splitlines(), sep="\n  ")
+            else:
+                print(f"{cell(name):<{width}}  {cell(value, grouped=False)}".rstrip())
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, grouped: bool = True) -> None:
+    """A table as wide as the terminal, or 80 columns where there is none. Numbers stand right, thousands apart."""
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - start-up
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -70,13 +111,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     if not filled:
         return
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    widths = _widths(columns, filled) if fits(columns, filled) else [None] * len(columns)
     for position, name in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in filled)
-        widest = max(len(cell(row[position])) for row in filled)
-        unbroken = position == 0 and widest <= _UNBROKEN
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=unbroken)
+        unbroken = position == 0 and max(len(cell(row[position])) for row in filled) <= 20
+        justify = "right" if numeric else "left"
+        shown.add_column(name, justify=justify, overflow="fold", no_wrap=unbroken, min_width=widths[position])
     for row in filled:
-        cells = [cell(value) for value in row]
+        cells = [cell(value, grouped=grouped) for value in row]
         shown.add_row(*(Text(content, style=_STYLES.get(content, "")) for content in cells))
     Console(highlight=False).print(shown)
 
@@ -88,19 +130,19 @@ def pairs(values: Mapping[str, Any]) -> None:
         print(clean(f"{name:<{width}}  {cell(value)}"))
 
 
-def cell(value: Any) -> str:
-    """One value on one line."""
+def cell(value: Any, *, grouped: bool = True) -> str:
+    """One value on one line; `grouped`: thousands apart."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,}" if grouped else str(value)
     if isinstance(value, str):
         return " ".join(clean(value).split())
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return cell(", ".join(value))
-    return encode(value)
+    return encode(value).strip('"')  # of a time, which is text in JSON
 
 
 def at(time: int | None) -> str:

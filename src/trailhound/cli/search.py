@@ -52,13 +52,30 @@ def search(
         render.lines(_documents(result))
         return
     columns, rows = _table(result)
-    render.table(columns, rows)
+    if result.kind != "events" or render.fits(columns, rows):
+        render.table(columns, rows)
+    else:
+        _two_lines(rows)
     shown = sum(row["events"] for row in result.rows) if result.kind != "events" else len(result.rows)
     more = f", of which {shown:,} are shown (--limit)" if shown < result.matched else ""
     render.remark(
         options,
-        f"{result.matched:,} events match{more}; the newest event in the lake is from {render.at(result.newest_time)}",
+        f"{_matched(result.matched)}{more}; the newest event in the lake is from {render.at(result.newest_time)}",
     )
+
+
+def _matched(number: int) -> str:
+    return f"{render.counted(number, 'event')} {'matches' if number == 1 else 'match'}"
+
+
+def _two_lines(rows: list[list[Any]]) -> None:
+    """Each event on two lines, for a narrow terminal: nothing in it is broken, so all of it can be copied."""
+    width = max(len(render.cell(row[1])) for row in rows)
+    for time, operation, principal, source, outcome, resources in rows:
+        render.text(f"{time}  {render.cell(operation):<{width}}  {render.cell(outcome)}")
+        place = f" from {render.cell(source)}" if source else ""
+        named = f" on {render.cell(resources)}" if resources else ""
+        render.text(f"  {render.cell(principal) or '(nobody)'}{place}{named}")
 
 
 def _joined(words: tuple[str, ...]) -> str:

@@ -70,7 +70,7 @@ def simulate(
     counts = {name: getattr(truth.counts, name) for name in truth.counts.__struct_fields__}
     written = {
         "story": truth.story,
-        "seed": truth.seed,
+        "seed": truth.seed if options.json else str(truth.seed),  # a name, not an amount
         "logs": str(output / "AWSLogs"),
         "truth": str(output / "truth.json"),
     }

@@ -9,7 +9,8 @@ from trailhound.cli.options import Options, open_workspace
 def sql(query: str, /, *, options: Options = Options()) -> None:
     """Run a reading SQL statement over the lake's tables.
 
-    One SELECT, WITH or DESCRIBE; it can reach neither files nor settings nor the network.
+    One SELECT, WITH or DESCRIBE; it can reach neither files nor settings nor the network. What is too wide for the
+    terminal is shown row by row, a line for each value.
 
     For example:
 
@@ -26,6 +27,10 @@ def sql(query: str, /, *, options: Options = Options()) -> None:
     if options.json:
         render.lines(rows)
     elif rows:
-        render.table(list(rows[0]), (list(row.values()) for row in rows))
+        columns, values = list(rows[0]), [list(row.values()) for row in rows]
+        if render.fits(columns, values):
+            render.table(columns, values, grouped=False)
+        else:
+            render.records(columns, values)
     else:
         render.remark(options, "no rows")
