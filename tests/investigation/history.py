@@ -137,3 +137,12 @@ class History:
         evidence = Evidence(self.engine, scope.of_finding(self.engine, self.finding()), settings, findings)
         assert answers.applies(question(name), evidence), name
         return answers.ask(question(name), evidence)
+
+    def scope_of(self, observable: str, window: float = 7 * 24) -> scope.Scope:
+        """The scope of `KIND=VALUE` in the hours up to the alert."""
+        end = ALERT + 1
+        return scope.of_observable(self.engine, scope.parse(observable), int(end - 1 - window * HOUR), end)
+
+    def ask_of(self, observable: str, name: str, findings: Sequence[Finding] = (), *, window: float = 7 * 24) -> Answer:
+        evidence = Evidence(self.engine, self.scope_of(observable, window), NOTHING_KNOWN, findings)
+        return answers.ask(question(name), evidence)

@@ -43,6 +43,7 @@ class Evidence:
             "day_before": day(scope.at - DAY),
             "day_after": day(scope.to + DAY),
             "findings_stored": len(findings),
+            "finding_uid": scope.finding_uid,
             "principal": scope.principal,
             "account": scope.account,
             "operations": list(scope.operations),
@@ -111,8 +112,9 @@ class Evidence:
 
     def _mount_known(self, findings: Sequence[Finding]) -> None:
         """What the settings and the earlier findings say, as tables."""
-        mine = set(self.scope.event_uids)
-        others = [f for f in findings if not mine.issuperset(f.event_uids) and not mine.issubset(f.event_uids)]
+        # Of an observable every finding is another; of a finding those that say the same of the same events are none.
+        about, mine = self.scope.finding_uid, set(self.scope.event_uids)
+        others = [f for f in findings if not about or (f.uid != about and set(f.event_uids) != mine)]
         _values(
             self._engine,
             "other_findings",
@@ -122,6 +124,7 @@ class Evidence:
                 "title": "VARCHAR",
                 "principal_uid": "VARCHAR",
                 "first_seen_time": "BIGINT",
+                "last_seen_time": "BIGINT",
                 "event_uids": "VARCHAR[]",
             },
         )

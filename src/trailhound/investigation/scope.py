@@ -43,6 +43,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[str, ...]
     values: dict[str, tuple[str, ...]]  # artifacts by kind, the most frequent first
     counts: dict[str, dict[str, int]]  # how many of the subject's events name each
+    finding_uid: str = ""
 
     def of(self, kind: str) -> tuple[str, ...]:
         return self.values.get(kind, ())
@@ -81,7 +82,8 @@ def of_finding(engine: DuckDB, finding: Finding) -> Scope:
             next_step="run `trailhound detect --all` again",
         )
     wanted = {r.uid for r in finding.resources}
-    return _scope(rows, principal=finding.principal_uid, account=finding.account_uid, wanted=wanted)
+    scope = _scope(rows, principal=finding.principal_uid, account=finding.account_uid, wanted=wanted)
+    return msgspec.structs.replace(scope, finding_uid=finding.uid)
 
 
 def of_observable(engine: DuckDB, observable: Observable, since: int, until: int) -> Scope:
