@@ -6,9 +6,12 @@ import re
 
 import msgspec
 import pytest
-from tests.investigation.history import ALERT, DAY, History, call, role
+from tests.investigation.history import ALERT, DAY, History, call, role, user
 
+from trailhound.investigation import scope
+from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
+from trailhound.settings import Settings
 
 TERMINATE = call(
     "TerminateInstances", requestParameters={"instancesSet": {"items": [{"instanceId": "i-0123456789abcdef0"}]}}
@@ -69,3 +72,26 @@ def test_the_attribute_of_anothers_session_is_not_the_actors():
     history = History(both)
     assert history.ask_of(f"ip_address={TERMINATE['sourceIPAddress']}", "user.mfa", window=1).verdict == "unknown"
     assert history.ask("operation.first_time").gaps[0].what == "single_actor"
+
+
+@pytest.mark.parametrize(
+    ("kind", "uid", "same"),
+    [
+        ("AWS::SSM::Document", "AWS-RunShellScript", False),
+        ("AWS::SSM::Document", "arn:aws:ssm:us-east-2::document/AWS-RunShellScript", False),
+        ("AWS::IAM::Policy", "arn:aws:iam::aws:policy/AdministratorAccess", False),
+        ("AWS::KMS::Key", "arn:aws:kms:us-east-2:111122223333:key/k", True),
+        ("AWS::S3::Bucket", "arn:aws:s3:::a-bucket", True),
+    ],
+)
+def test_what_all_accounts_share_is_another_thing_in_another_account(kind, uid, same):
+    alert = call("Touch", resources=[{"type": kind, "ARN": uid}])
+    here = call("Touch", -50, resources=[{"type": kind, "ARN": uid}], userIdentity=user("eve", "AKIAEVE0000000000000"))
+    there = here | {"recipientAccountId": "999999999999"}
+    assert _touched_before(History([alert], [here])) == 1
+    assert _touched_before(History([alert], [there])) == int(same)
+
+
+def _touched_before(history):
+    evidence = Evidence(history.engine, scope.of_finding(history.engine, history.finding()), Settings(), ())
+    return evidence.query("SELECT count(*) AS n FROM target WHERE time < $at")[0]["n"]
