@@ -29,7 +29,8 @@ class Case:
     """One story: its events, what its organisation knows, and what is true of it."""
 
     def __init__(self, story: str, folder: Path) -> None:
-        self.truth = simulate(story, folder)
+        # The other stories tell the same in a quieter account, in less time.
+        self.truth = simulate(story, folder, events=None if story == "roboman1" else 6_000)
         self.settings = settings.load(folder)
         files = sorted((folder / "AWSLogs").rglob("*.json.gz"))
         raw = (r for f in files for r in msgspec.json.decode(gzip.decompress(f.read_bytes()), type=_File).Records)
