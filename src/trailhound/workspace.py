@@ -14,7 +14,7 @@ import msgspec
 
 from trailhound import __version__, catalog
 from trailhound import settings as organisation
-from trailhound.cases import Decisions
+from trailhound.cases import Decisions, by_uid, check_until
 from trailhound.detections.detect import Skipped, detect
 from trailhound.detections.lint import lint
 from trailhound.detections.placeholders import Placeholders, Production
@@ -57,7 +57,7 @@ class Detection(msgspec.Struct, frozen=True):
 
     findings: tuple[Finding, ...]  # the gravest first
     skipped: tuple[Skipped, ...]
-    errors: tuple[str, ...]  # rules that could not be read
+    errors: tuple[CatalogError, ...]  # rules that could not be read
     new: int  # findings that were not stored before
 
 
@@ -183,7 +183,7 @@ class Workspace:
         lake.upsert("findings", _table(found.findings), "uid")
         ranked = self._ranked(Decisions(self.folder).applied(found.findings))
         new = sum(f.uid not in known for f in found.findings)
-        return Detection(findings=ranked, skipped=found.skipped, errors=tuple(map(str, chosen.errors)), new=new)
+        return Detection(findings=ranked, skipped=found.skipped, errors=chosen.errors, new=new)
 
     def findings(
         self,
@@ -204,13 +204,18 @@ class Workspace:
             and (principal is None or principal in (f.principal_uid, f.principal_name))
         ]
 
+    def finding(self, uid: str) -> Finding:
+        """The stored finding whose uid begins so."""
+        _, engine, _ = self._reading()
+        return by_uid(self._stored(engine), uid)
+
     def close_finding(self, uid: str, because: str) -> Finding:
         return self._decide(uid, "closed", because, None)
 
     def suppress_finding(self, uid: str, because: str, until: str | None = None) -> Finding:
         """Hide a finding, for good or until the end of a day (YYYY-MM-DD)."""
         if until is not None:
-            times.interval(until)
+            check_until(until)
         return self._decide(uid, "suppressed", because, until)
 
     def investigate(
@@ -238,7 +243,7 @@ class Workspace:
         )
         context.mount(engine)
         if finding_uid is not None:
-            finding = _by_uid(stored, finding_uid)
+            finding = by_uid(stored, finding_uid)
             scope = scoping.of_finding(engine, finding)
             return steps.investigate(inputs, scope, finding=finding, observable=None, progress=progress)
         asked = scoping.parse(observable or "")
@@ -251,7 +256,7 @@ class Workspace:
         _, engine, _ = self._reading()
         context.mount(engine)
         scope = self._scope(engine, about, at, window)
-        if about.kind in scope.values:
+        if about.kind in scope.values and (about.kind != "user" or scope.one_actor):  # a name may be that of several
             scope = msgspec.structs.replace(scope, values={**scope.values, about.kind: (about.value,)})
         evidence = Evidence(engine, scope, self.settings, self._stored(engine))
         if not answers.applies(asked, evidence):
@@ -281,10 +286,16 @@ class Workspace:
         """The rules that `detect` would run; those that are malformed are in its errors."""
         return load_rules(_rule_paths(rules, no_pack=no_pack))
 
-    def prove_rules(self, rules: Sequence[Path | str] = ()) -> list[ProofResult]:
+    def prove_rules(
+        self, rules: Sequence[Path | str] = (), *, progress: Progress | None = None
+    ) -> list[ProofResult]:
         """Run the proof beside each rule file; of the pack when none is named."""
-        files = (f for path in _rule_paths(rules, no_pack=bool(rules)) for f in catalog.find(path))
-        return [result for file in files if not file.name.endswith(PROOF) for result in prove(file)]
+        found = (file for path in _rule_paths(rules, no_pack=bool(rules)) for file in catalog.find(path))
+        files, results = [file for file in found if not file.name.endswith(PROOF)], []
+        for number, file in enumerate(files, 1):
+            results += prove(file)
+            progress(number, len(files))
+        return results
 
     def lint_rules(self, rules: Sequence[Path | str] = ()) -> list[CatalogError]:
         """Complaints about rule files, malformed ones first; of the pack when none is named."""
@@ -325,7 +336,7 @@ class Workspace:
     def _decide(self, uid: str, status: str, because: str, until: str | None) -> Finding:
         lake, engine, snapshot = self._reading()
         journal = Decisions(self.folder)
-        finding = _by_uid(self._stored(engine), uid)
+        finding = by_uid(self._stored(engine), uid)
         journal.record(finding.uid, status, because, until)
         lake.keep(snapshot)
         return journal.applied([finding])[0]
@@ -362,18 +373,6 @@ def _table(findings: Sequence[Finding]) -> ac.Table:
 def _stored_value(finding: Finding, name: str) -> Any:
     value = getattr(finding, name)
     return [(r.uid, r.uid, r.type, None) for r in value] if name == "resources" else value
-
-
-def _by_uid(findings: Sequence[Finding], uid: str) -> Finding:
-    fitting = [f for f in findings if f.uid.startswith(uid)]
-    if len(fitting) == 1 and uid:
-        return fitting[0]
-    what = f"{len(fitting)} findings begin with {uid!r}" if fitting else f"there is no finding {uid!r}"
-    raise RequestError(
-        what,
-        causes=("`detect` has not been run since the ingest",),
-        next_step="`trailhound findings` lists them with their uids",
-    )
 
 
 def _rule_paths(extra: Sequence[Path | str], *, no_pack: bool) -> list[Path]:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.investigation.history import ALERT, DAY, History, call, role, user
 
-from trailhound.investigation import scope
+from trailhound.investigation import scope, steps
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
 from trailhound.settings import Settings
@@ -95,3 +95,50 @@ def test_what_all_accounts_share_is_another_thing_in_another_account(kind, uid, 
 def _touched_before(history):
     evidence = Evidence(history.engine, scope.of_finding(history.engine, history.finding()), Settings(), ())
     return evidence.query("SELECT count(*) AS n FROM target WHERE time < $at")[0]["n"]
+
+
+ASSUMES = call("AssumeRole", -1, service="sts", requestParameters={"roleArn": "arn:aws:iam::111122223333:role/admin"})
+LAUNCH = call("RunInstances", -0.5, userIdentity=role("admin", "ASIAADMIN00000000000"))
+
+
+def test_what_a_role_did_is_part_of_it():
+    alone = History([ASSUMES, LAUNCH]).scope_of("role=arn:aws:iam::111122223333:role/admin")
+    by_name = History([ASSUMES, LAUNCH]).scope_of("role=admin")
+    assert alone.operations == by_name.operations == ("AssumeRole", "RunInstances")
+    namesake = History([ASSUMES, LAUNCH | {"userIdentity": user("admin")}]).scope_of("role=admin")
+    assert namesake.operations == ("AssumeRole",)
+
+
+def _investigate(history, observable, window=1.0):
+    inputs = steps.Inputs(engine=history.engine, settings=Settings(), findings=[], as_of={}, versions={})
+    about = scope.parse(observable)
+    return steps.investigate(inputs, history.scope_of(observable, window), finding=None, observable=about)
+
+
+def test_a_slice_says_what_it_leaves_out(monkeypatch):
+    monkeypatch.setattr(scope, "MOST_EVENTS", 3)
+    there = call("RunInstances", -0.5, recipientAccountId="999999999999")
+    history = History([TERMINATE, TERMINATE, TERMINATE, there], [call("StopInstances", -30)])
+    document = _investigate(history, "ip_address=198.51.100.7")
+    total = history.engine.query("SELECT count(*) AS n FROM events WHERE src_endpoint.ip = '198.51.100.7'")[0]["n"]
+    reasons = [u.because for u in document.unknowns if u.question.startswith("Was all looked at")]
+    said = [s.text for p in document.narrative if p.paragraph == "what is not known" for s in p.sentences]
+    for reason, begins in zip(
+        reasons, (f"{total - 4} of {total} events", f"1 of {total} events", "1 of three"), strict=True
+    ):
+        assert reason.startswith(begins)
+        assert any(reason in text for text in said)
+    whole = _investigate(History([TERMINATE]), "operation=TerminateInstances")
+    assert not any(u.question.startswith("Was all") for u in whole.unknowns)
+
+
+def test_no_actor_is_singled_out_of_many_and_no_finding_closed_where_there_is_none():
+    many = _investigate(History([TERMINATE, TERMINATE | {"userIdentity": user("eve")}]), "operation=TerminateInstances")
+    actions = " ".join(r.action for r in many.recommendations)
+    assert "Investigate each of the two principals on its own (ann and eve)" in actions
+    assert "Disable" not in actions
+    assert "Ask" not in actions
+    routine = [call("CreateTags", -24 * n) for n in range(30)]
+    benign = _investigate(History([], routine), "user=ann")
+    assert benign.verdict.disposition == "benign"
+    assert not any("finding" in r.action for r in benign.recommendations)

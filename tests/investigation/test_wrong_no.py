@@ -226,6 +226,10 @@ def test_of_several_addresses_each_is_meant():
         (asked("198.51.100.7", "203.0.113.9", verdict="see ticket"), "unknown"),
     ):
         assert History(twice).ask("ip_address.intelligence", settings).verdict == verdict
+    one = History(twice).ask("ip_address.intelligence", asked("198.51.100.7"))
+    assert "nothing malicious on 198.51.100.7 (asked 2024-05-21)" in one.sentence
+    assert one.gaps[0].because.endswith("clear answer about 203.0.113.9")
+    assert one.facts["bad_ips"] is None
 
 
 def test_a_country_is_only_new_if_no_call_came_from_it():

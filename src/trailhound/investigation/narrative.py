@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trailhound.engines import dialect
-from trailhound.investigation import deeds, sentences
+from trailhound.investigation import deeds, left_out, sentences
 from trailhound.investigation.answers import MOST_EVIDENCE
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
@@ -23,7 +23,7 @@ def tell(
     places = {q.id: q.narrative for q in questions() if q.narrative}
     told: dict[str, list[tuple[int, Sentence]]] = {name: [] for name in PARAGRAPHS}
     told["what happened"] = list(enumerate(_opening(subject, finding, evidence)))
-    told["what is not known"] = list(enumerate(_not_known(answers)))
+    told["what is not known"] = list(enumerate([*_left_out(evidence), *_not_known(answers)]))
     for answer in answers:
         place = places.get(answer.question)
         if place and answer.step == 3 and answer.verdict in place.tell and answer.sentence:
@@ -86,6 +86,14 @@ def _alerted(finding: Finding, evidence: Evidence) -> str:
 def _first_paragraph(desc: str) -> str:
     """What a rule looks for; the paragraphs after it are notes for those who keep the rule."""
     return " ".join(sentences.plain(desc).strip().split("\n\n")[0].split())
+
+
+def _left_out(evidence: Evidence) -> list[Sentence]:
+    cited = evidence.scope.event_uids[:MOST_EVIDENCE]
+    return [
+        Sentence(text=f"Not all was looked at: {gap.because}.", evidence=cited, answers=())
+        for gap in left_out.gaps(evidence)
+    ]
 
 
 def _not_known(answers: Sequence[Answer]) -> list[Sentence]:

@@ -19,6 +19,9 @@ class _When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     user_types: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     answers: dict[str, tuple[str, ...]] = {}
+    about: tuple[
+        Literal["finding", "actor", "many"], ...
+    ] = ()  # a finding; whoever is one, or all that touched a thing
 
 
 class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,10 +41,13 @@ def recommend(verdict: Conclusion, answers: Sequence[Answer], evidence: Evidence
 
 
 def _holds(when: _When, verdict: Conclusion, given: Mapping[str, Answer], evidence: Evidence) -> bool:
+    scope = evidence.scope
+    about = "finding" if scope.finding_uid else "actor" if scope.one_actor else "many"
     return (
         verdict.disposition in when.dispositions
-        and (not when.user_types or evidence.scope.user_type in when.user_types)
-        and (not when.operations or any(op in when.operations for op in evidence.scope.operations))
+        and (not when.user_types or (scope.one_actor and scope.user_type in when.user_types))
+        and (not when.about or about in when.about)
+        and (not when.operations or any(op in when.operations for op in scope.operations))
         and all(q in given and given[q].verdict in verdicts for q, verdicts in when.answers.items())
     )
 
@@ -66,6 +72,7 @@ def _facts(given: Mapping[str, Answer], evidence: Evidence) -> dict[str, Any]:
     scope = evidence.scope
     return {
         "principal": scope.principal,
+        "principals": scope.of("user"),
         "person": evidence.settings.person(scope.principal),
         "event_uids": scope.event_uids[:5],
         "services": fact("user.access", "services"),

@@ -21,13 +21,14 @@ DAY = 24 * HOUR
 LOOK_BACK = 90 * DAY
 LOOK_AHEAD = 2 * DAY
 NO_ACCOUNT = "unknown"  # of events that name none; nothing of theirs can be looked at
+MOST_EVENTS = 100_000  # of one scope; more are counted, not looked at
 MOST_PER_KIND = 200  # artifacts of one kind; more are counted, not asked about
 
 _FACTS = """
 SELECT metadata.uid AS uid, time, api.operation AS operation, principal_uid, cloud.account.uid AS account,
   cloud.region AS region, src_endpoint.ip AS ip, http_request.user_agent AS agent,
   nullif(actor.user.credential_uid, '') AS access_key, actor.user.type AS user_type, resources
-FROM events WHERE event_day BETWEEN $first_day AND $last_day AND {where} ORDER BY time, uid LIMIT 100000
+FROM events WHERE event_day BETWEEN $first_day AND $last_day AND {where} ORDER BY time, uid LIMIT {most}
 """
 
 
@@ -44,6 +45,13 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, tuple[str, ...]]  # artifacts by kind, the most frequent first
     counts: dict[str, dict[str, int]]  # how many of the subject's events name each
     finding_uid: str = ""
+    beyond_window: int = 0  # events that name the observable at other times
+    beyond_limit: int = 0  # and in the window, after the first MOST_EVENTS
+
+    @property
+    def one_actor(self) -> bool:
+        """Whether `principal` is who is asked about: a finding has an actor, all that names a thing may have many."""
+        return bool(self.finding_uid) or len(self.of("user")) == 1
 
     def of(self, kind: str) -> tuple[str, ...]:
         return self.values.get(kind, ())
@@ -87,15 +95,20 @@ def of_finding(engine: DuckDB, finding: Finding) -> Scope:
 
 
 def of_observable(engine: DuckDB, observable: Observable, since: int, until: int) -> Scope:
-    """The scope of anything one can ask about: all events in the window that name it."""
-    rows = _fetch(engine, condition(observable.kind), {"value": observable.value}, since, until)
+    """The scope of anything one can ask about: all events in the window that name it, and how many others do."""
+    where, value = condition(observable.kind), {"value": observable.value}
+    rows = _fetch(engine, where, value, since, until)
     if not rows:
         raise RequestError(
             f"no event between {day(since)} and {day(until)} names {observable.kind} {observable.value}",
             causes=("another spelling (principals are ARNs without path)", "another time", "the log is not ingested"),
             next_step="`trailhound search` finds where a value occurs; `--at` and `--window` move the window",
         )
-    return _scope(rows)
+    sql = f"SELECT count(*) AS n, count(*) FILTER (time BETWEEN $since AND $until) AS inside FROM events WHERE {where}"
+    (all_,) = engine.query(sql, {**value, "since": since, "until": until})
+    return msgspec.structs.replace(
+        _scope(rows), beyond_window=all_["n"] - all_["inside"], beyond_limit=all_["inside"] - len(rows)
+    )
 
 
 def latest(engine: DuckDB, observable: Observable) -> int | None:
@@ -107,8 +120,10 @@ def latest(engine: DuckDB, observable: Observable) -> int | None:
 def condition(kind: str) -> str:
     """SQL over `events` that holds where the observable `$value` of this kind occurs."""
     named = "len(list_filter(resources, lambda r: r.uid = $value OR r.name = $value)) > 0"
+    acts = "(principal_uid = $value OR ends_with(principal_uid, '/' || $value))"
     by_column = {
-        "user": "(principal_uid = $value OR ends_with(principal_uid, '/' || $value))",
+        "user": acts,
+        "role": f"((contains(principal_uid, ':role/') AND {acts}) OR {named})",
         "ip_address": "src_endpoint.ip = $value",
         "account": "cloud.account.uid = $value",
         "region": "cloud.region = $value",
@@ -140,7 +155,8 @@ def parse(text: str) -> Observable:
 
 def _fetch(engine: DuckDB, where: str, params: dict[str, Any], since: int, until: int) -> list[dict[str, Any]]:
     window = {"first_day": day(since), "last_day": day(until), "since": since, "until": until}
-    return engine.query(_FACTS.format(where=f"time BETWEEN $since AND $until AND {where}"), {**params, **window})
+    sql = _FACTS.format(where=f"time BETWEEN $since AND $until AND {where}", most=MOST_EVENTS)
+    return engine.query(sql, {**params, **window})
 
 
 def _scope(
@@ -155,13 +171,15 @@ def _scope(
         k: tuple(v for v, _ in sorted(c.items(), key=lambda i: (-i[1], i[0]))[:MOST_PER_KIND])
         for k, c in counts.items()
     }
+    principal = principal or values["user"][0]
     return Scope(
         event_uids=tuple(row["uid"] for row in rows),
         at=rows[0]["time"],
         to=rows[-1]["time"],
-        principal=principal or values["user"][0],
+        principal=principal,
         account=account or next(iter(values.get("account", ())), NO_ACCOUNT),
-        user_type=rows[0]["user_type"] or "",
+        user_type=next((row["user_type"] for row in rows if row["principal_uid"] == principal), rows[0]["user_type"])
+        or "",
         operations=tuple(sorted(counts["operation"])),
         values=values,
         counts={kind: dict(sorted(c.items())) for kind, c in sorted(counts.items())},

@@ -10,7 +10,7 @@ import msgspec
 
 from trailhound.engines.duckdb import DuckDB
 from trailhound.investigation import answers as asking
-from trailhound.investigation import narrative, recommendations, sentences, timeline, verdict
+from trailhound.investigation import left_out, narrative, recommendations, sentences, timeline, verdict
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Question, questions
@@ -83,7 +83,7 @@ def investigate(
         verdict=conclusion,
         narrative=paragraphs,
         recommendations=actions,
-        unknowns=_unknowns((*third, *fourth)),
+        unknowns=(*_left_out(subject, evidence), *_unknowns((*third, *fourth))),
         versions=dict(inputs.versions),
         exhibits=narrative.exhibits(paragraphs, evidence),
     )
@@ -163,6 +163,11 @@ def _steps(third: Sequence[Answer], fourth: Sequence[Answer]) -> tuple[Step, ...
         Step(name=name, questions=tuple(a.uid for a in asked.get(number, ())))
         for number, name in enumerate(STEPS, start=1)
     )
+
+
+def _left_out(subject: Subject, evidence: Evidence) -> tuple[Unknown, ...]:
+    asked = f"Was all looked at that concerns “{sentences.short(subject.title)}”?"
+    return tuple(Unknown(question=asked, because=g.because, how_to_get=g.how_to_get) for g in left_out.gaps(evidence))
 
 
 def _unknowns(given: Sequence[Answer]) -> tuple[Unknown, ...]:
