@@ -6,9 +6,9 @@ import re
 
 import msgspec
 import pytest
-from tests.investigation.history import ALERT, DAY, History, call, role, user
+from tests.investigation.history import ALERT, DAY, HOUR, History, call, role, user
 
-from trailhound.investigation import scope, steps
+from trailhound.investigation import scope, steps, timeline
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
 from trailhound.settings import Settings
@@ -142,3 +142,45 @@ def test_no_actor_is_singled_out_of_many_and_no_finding_closed_where_there_is_no
     benign = _investigate(History([], routine), "user=ann")
     assert benign.verdict.disposition == "benign"
     assert not any("finding" in r.action for r in benign.recommendations)
+
+
+def test_an_artifact_has_its_own_times():
+    second = TERMINATE | {"userIdentity": user(key="AKIASECOND0000000000"), "eventTime": call("X", 2)["eventTime"]}
+    document = steps.investigate(
+        steps.Inputs(
+            engine=(both := History([TERMINATE, TERMINATE, second])).engine,
+            settings=Settings(),
+            findings=[],
+            as_of={},
+            versions={},
+        ),
+        scope.of_finding(both.engine, both.finding()),
+        finding=both.finding(),
+        observable=None,
+    )
+    spans = {a.value: (a.first_seen, a.last_seen) for a in document.artifacts if a.kind == "access_key"}
+    assert spans == {
+        "AKIAANN0000000000000": (ALERT, ALERT),
+        "AKIASECOND0000000000": (ALERT + 2 * HOUR, ALERT + 2 * HOUR),
+    }
+
+
+def test_the_births_of_several_things_are_not_one_moment():
+    ids = ("i-0123456789abcdef0", "i-0123456789abcdef1")
+    launches = [
+        call("RunInstances", -99 + n, responseElements={"instancesSet": {"items": [{"instanceId": each}]}})
+        for n, each in enumerate(ids)
+    ]
+    ended = call(
+        "TerminateInstances", requestParameters={"instancesSet": {"items": [{"instanceId": each} for each in ids]}}
+    )
+    history = History([ended], launches)
+    evidence = Evidence(history.engine, scope.of_finding(history.engine, history.finding()), Settings(), ())
+    (born,) = [m.sentence for m in timeline.moments(evidence) if "RunInstances" in m.sentence]
+    assert born == "RunInstances by ann (two of these in two calls, the last at 2024-05-16 12:00:00 UTC)"
+
+
+def test_the_last_use_before_the_alert_says_what_it_does_not_count():
+    used = History([TERMINATE], [call("DescribeVpcs", -2)]).ask("user.dormant")
+    assert used.verdict == "no"
+    assert "the twelve hours before the alert left out" in used.sentence

@@ -44,6 +44,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     operations: tuple[str, ...]
     values: dict[str, tuple[str, ...]]  # artifacts by kind, the most frequent first
     counts: dict[str, dict[str, int]]  # how many of the subject's events name each
+    spans: dict[str, dict[str, tuple[int, int]]]  # the first and the last of the subject's events that names each
     finding_uid: str = ""
     beyond_window: int = 0  # events that name the observable at other times
     beyond_limit: int = 0  # and in the window, after the first MOST_EVENTS
@@ -163,9 +164,12 @@ def _scope(
     rows: Sequence[dict[str, Any]], *, principal: str = "", account: str = "", wanted: Iterable[str] = ()
 ) -> Scope:
     counts: dict[str, Counter[str]] = {}
+    spans: dict[str, dict[str, tuple[int, int]]] = {}
     for row in rows:
         for kind, value in _named(row, set(wanted)):
             counts.setdefault(kind, Counter())[value] += 1
+            first, _ = spans.setdefault(kind, {}).get(value, (row["time"], 0))
+            spans[kind][value] = (first, row["time"])
     # Most frequent first, then by name: never by the order in which rows happen to arrive.
     values = {
         k: tuple(v for v, _ in sorted(c.items(), key=lambda i: (-i[1], i[0]))[:MOST_PER_KIND])
@@ -183,6 +187,7 @@ def _scope(
         operations=tuple(sorted(counts["operation"])),
         values=values,
         counts={kind: dict(sorted(c.items())) for kind, c in sorted(counts.items())},
+        spans=spans,
     )
 
 

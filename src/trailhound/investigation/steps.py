@@ -143,13 +143,14 @@ def _artifacts(evidence: Evidence) -> tuple[Artifact, ...]:
             context = {k: about[k] for k in ("country",) if about.get(k)} if kind == "ip_address" else {}
             if context.get("country"):
                 context["country_name"] = sentences.country(context["country"])
+            first, last = scope.spans[kind][value]
             times = seen.get(value, {}) if kind == "ip_address" else {}
             found.append(
                 Artifact(
                     kind=kind,
                     value=value,
-                    first_seen=times.get("first", scope.at),
-                    last_seen=times.get("last", scope.to),
+                    first_seen=times.get("first", first),
+                    last_seen=times.get("last", last),
                     events=scope.counts[kind][value],
                     context=context,
                 )

@@ -29,6 +29,7 @@ FROM actor WHERE read_only AND class_uid <> 3002 AND status_id = 1 AND time BETW
 """
 _BIRTHS = """
 SELECT min(time) AS time, first(uid ORDER BY time, uid) AS uid, count(DISTINCT resource_uid) AS things,
+  count(DISTINCT uid) AS calls, max(time) AS last,
   first(principal_uid ORDER BY time, uid) AS principal_uid, operation
 FROM target WHERE status_id = 1 AND time < $at - 10800000 AND NOT list_contains($event_uids, uid)
   AND operation IN ('RunInstances', 'CreateBucket', 'CreateTrail', 'CreatePolicy', 'CreateUser', 'PutBucketPolicy',
@@ -50,9 +51,10 @@ def moments(evidence: Evidence) -> tuple[Moment, ...]:
         text = f"{calls} until {last} ({sentences.listing(row['operations'])})"
         found.append(Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase="before", status="success"))
     for row in evidence.query(_BIRTHS):
-        text = (
-            f"{row['operation']} by {sentences.name(row['principal_uid'])} ({sentences.number(row['things'])} of these)"
-        )
+        calls, last = row["calls"], sentences.when(row["last"])
+        more = f" in {sentences.number(calls)} calls, the last at {last}" if calls > 1 else ""
+        by = sentences.name(row["principal_uid"])
+        text = f"{row['operation']} by {by} ({sentences.number(row['things'])} of these{more})"
         found.append(Moment(time=row["time"], sentence=text, event_uid=row["uid"], phase="before", status="success"))
     return tuple(sorted(found, key=lambda m: (m.time, m.event_uid)))
 
