@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 import trailhound
+from trailhound.cases import Decisions, by_uid
 from trailhound.errors import RequestError, WorkspaceError
 from trailhound.simulation.simulate import simulate
 
@@ -93,8 +94,19 @@ def test_a_closed_finding_keeps_its_reason_and_comes_last(case):
 def test_a_suppression_ends_with_its_last_day(case):
     workspace, _, _, detected, _ = case
     uid = detected.findings[0].uid
-    workspace.suppress_finding(uid, "known", until="2000-01-01")
+    Decisions(workspace.folder).record(uid, "suppressed", "known", until="2000-01-01")
     assert next(f for f in workspace.findings() if f.uid == uid).status == "new"
+
+
+@pytest.mark.parametrize(("begins", "shown"), [("aa", "aa1, aa2"), ("b", "b0, b1, b2, b3, b4 and 1 more")])
+def test_several_findings_that_begin_alike_are_named(case, begins, shown):
+    uids = ["aa1", "aa2", *(f"b{n}" for n in range(6)), "c"]
+    findings = [msgspec.structs.replace(case[3].findings[0], uid=uid) for uid in uids]
+    with pytest.raises(RequestError, match="begins with") as raised:
+        by_uid(findings, begins)
+    assert raised.value.next_step == f"write more of it: {shown}"
+    assert not raised.value.causes
+    assert by_uid(findings, "c").uid == "c"
 
 
 @pytest.mark.parametrize("asked", ["user", "user=", "colour=red", "user=nobody"])

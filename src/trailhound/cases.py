@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from trailhound.errors import RequestError, WorkspaceError
+from trailhound.lake import times
 from trailhound.model import Finding
 
 FILE = "trailhound.db"
@@ -57,6 +58,36 @@ class Decisions:
                 next_step="make the folder writable and try again",
             ) from error
         return database
+
+
+def by_uid(findings: Sequence[Finding], uid: str) -> Finding:
+    """The one whose uid begins so. Raises RequestError when there is none, or several."""
+    fitting = [finding for finding in findings if finding.uid.startswith(uid)]
+    if len(fitting) == 1 and uid:
+        return fitting[0]
+    listing = "`trailhound findings` lists them with their uids"
+    if not findings:
+        cause = "`detect` has not been run since the ingest"
+        raise RequestError("no findings are stored", causes=(cause,), next_step="run `trailhound detect`")
+    if not uid:
+        cause = "a variable of the shell that is not set"
+        raise RequestError("no uid of a finding is given", causes=(cause,), next_step=listing)
+    if fitting:
+        named = ", ".join(finding.uid[:12] for finding in fitting[:5])
+        and_so_on = f" and {len(fitting) - 5:,} more" if len(fitting) > 5 else ""
+        what = f"{len(fitting)} findings have a uid that begins with {uid!r}"
+        raise RequestError(what, next_step=f"write more of it: {named}{and_so_on}")
+    causes = ("a misspelt uid", "a finding of another workspace", "`detect` has not been run since the last ingest")
+    raise RequestError(f"there is no finding {uid!r}", causes=causes, next_step=listing)
+
+
+def check_until(until: str) -> None:
+    """Raises QueryError when it is no time, RequestError when it has passed."""
+    if times.interval(until).end <= times.milliseconds(datetime.now(UTC)):
+        raise RequestError(
+            f"{until} has passed: the finding would not be suppressed",
+            next_step="name a day to come, or leave out --until to suppress it for good",
+        )
 
 
 def _with(finding: Finding, status: str, because: str) -> Finding:

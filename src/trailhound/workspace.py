@@ -286,15 +286,14 @@ class Workspace:
         """The rules that `detect` would run; those that are malformed are in its errors."""
         return load_rules(_rule_paths(rules, no_pack=no_pack))
 
-    def prove_rules(
-        self, rules: Sequence[Path | str] = (), *, progress: Progress | None = None
-    ) -> list[ProofResult]:
+    def prove_rules(self, rules: Sequence[Path | str] = (), *, progress: Progress | None = None) -> list[ProofResult]:
         """Run the proof beside each rule file; of the pack when none is named."""
         found = (file for path in _rule_paths(rules, no_pack=bool(rules)) for file in catalog.find(path))
         files, results = [file for file in found if not file.name.endswith(PROOF)], []
         for number, file in enumerate(files, 1):
             results += prove(file)
-            progress(number, len(files))
+            if progress:
+                progress(number, len(files))
         return results
 
     def lint_rules(self, rules: Sequence[Path | str] = ()) -> list[CatalogError]:

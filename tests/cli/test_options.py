@@ -26,7 +26,15 @@ def test_a_verb_s_own_format_wins(trailhound: Run, workspace: Path) -> None:
     uid = trailhound("findings").lines[0]["finding_info"]["uid"]
     assert trailhound("--format", "json", "investigate", uid, "--format", "md").out.startswith("# ")
     assert trailhound("--format", "json", "investigate", uid).out.startswith("{")
-    assert "Verdict" in trailhound("--format", "table", "investigate", uid).out
+    as_text = trailhound("investigate", uid, "--format", "table").out
+    assert "Verdict" in as_text
+    assert as_text == trailhound("--format", "table", "investigate", uid).out
+
+
+def test_demo_does_not_leave_a_workspace_that_is_named_aside(trailhound: Run, tmp_path: Path) -> None:
+    result = trailhound("demo", "--workspace", tmp_path)
+    assert result.status == 2
+    assert "leave out --workspace" in result.err
 
 
 def test_a_pipe_gets_json_and_a_person_a_table(trailhound: Run, workspace: Path) -> None:

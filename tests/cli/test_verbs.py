@@ -35,8 +35,32 @@ def test_ingest_says_that_nothing_is_new(trailhound: Run, logs: Path, workspace:
 
 
 def test_ingest_refuses_what_is_no_option(trailhound: Run) -> None:
-    assert "no option --repiar" in trailhound("ingest", "--repiar", "logs").err
+    mistyped = trailhound("ingest", "--repiar", "logs").err
+    assert "no option --repiar" in mistyped
+    assert "did you mean --repair?" in mistyped
+    assert "did you mean" not in trailhound("ingest", "--zzz", "logs").err
     assert trailhound("ingest").status == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("empty", "no file in it"), ("a.pdf", "neither JSON"), ("none.json", "none")]
+)
+def test_ingest_fails_when_there_is_no_record(trailhound: Run, tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4 nothing")
+    (tmp_path / "none.json").write_text('{"Records": []}')
+    result = trailhound("ingest", tmp_path / name, "--workspace", tmp_path / "lake")
+    assert result.status == 2
+    assert result.document["events"] == 0, "the counts are printed all the same"
+    assert "no CloudTrail record was found" in result.err
+    assert says in result.err
+
+
+def test_a_workspace_that_cannot_be_made_is_not_to_be_tried_again(trailhound: Run, logs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = trailhound("ingest", logs, "--workspace", tmp_path / "file" / "lake")
+    assert result.status == 2
+    assert "name another by --workspace" in result.err
 
 
 @pytest.mark.parametrize("form", ["json", "table"])
@@ -64,6 +88,47 @@ def test_detect_knows_bounds_and_rules(trailhound: Run, workspace: Path) -> None
     assert trailhound("detect", "--only", "no-such-rule").status == 2
 
 
+BAD = {
+    "yaml.yml": "title: [x\n",
+    "windows.yml": "title: W\nlogsource: {product: windows}\ndetection: {a: {eventName: x}, condition: a}\nlevel: low\n",
+    "selection.yml": "title: S\nlogsource: {product: aws, service: cloudtrail}\n"
+    "detection: {a: {eventName: x}, condition: b}\nlevel: low\n",
+    "title.yml": "title: T\nlogsource: {product: aws, service: cloudtrail}\n"
+    "detection: {a: {eventName: x}, condition: a}\nlevel: low\ntrailhound: {title: '{whoever} did it'}\n",
+}
+GOOD = (
+    "title: G\nname: good\nlogsource: {product: aws, service: cloudtrail}\n"
+    "detection: {a: {eventName: ConsoleLogin}, condition: a}\nlevel: low\n"
+)
+
+
+@pytest.mark.parametrize("options", [(), ("--quiet",)])
+def test_detect_fails_when_a_rule_of_yours_is_not_usable(
+    trailhound: Run, logs: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    place = ingested(logs, tmp_path / "lake")
+    (tmp_path / "my").mkdir()
+    for name, text in {**BAD, "good.yml": GOOD}.items():
+        (tmp_path / "my" / name).write_text(text)
+    result = trailhound("detect", "--rules", tmp_path / "my", "--no-pack", "--workspace", place, *options)
+    assert result.status == 2
+    assert "4 rules cannot be used; the others were run" in result.err
+    assert {line["finding_info"]["analytic"]["name"] for line in result.lines} == {"G"}
+    if not options:
+        told = [line for line in result.err.splitlines() if line.startswith("not usable: ")]
+        assert all(any(name in line for line in told) for name in BAD)
+    asked = trailhound("detect", "--rules", tmp_path / "my", "--only", "S", "--workspace", place)
+    assert "not usable" in asked.err, "perhaps it is the one that is asked for"
+
+
+def test_detect_says_what_is_new(trailhound: Run, logs: Path, tmp_path: Path) -> None:
+    place = ("--workspace", str(ingested(logs, tmp_path / "lake")))
+    again = trailhound("detect", "--format", "table", *place)
+    assert "none of them found for the first time" in again.err
+    assert "0 of them new" not in again.err
+    assert trailhound("detect", "--only", "aws_signin_failures_for_user", *place).err.startswith("1 finding, none")
+
+
 def test_findings_at_a_level_fail_the_command(trailhound: Run, workspace: Path) -> None:
     assert trailhound("detect", "--fail-on", "critical").status == 1
     assert trailhound("findings", "--fail-on", "critical").status == 1
@@ -76,7 +141,12 @@ def test_findings_are_filtered(trailhound: Run, workspace: Path) -> None:
     assert 0 < len(grave) < len(everything)
     assert all(line["severity_id"] >= 4 for line in grave)
     assert trailhound("findings", "--principal", ROBOMAN).lines
-    assert trailhound("findings", "--principal", "nobody").out == ""
+    nobody = trailhound("findings", "--principal", "nobody")
+    assert (nobody.out, nobody.status) == ("", 0)
+    assert f"none of the {len(everything)} stored findings fits" in nobody.err
+    assert "did you mean Roboman1?" in trailhound("findings", "--principal", "Robomann1").err
+    title = everything[0]["finding_info"]["analytic"]["name"]
+    assert f"did you mean {title}" in trailhound("findings", "--rule", title[:-2]).err
 
 
 def test_findings_are_closed_and_suppressed_with_a_reason(trailhound: Run, logs: Path, tmp_path: Path) -> None:
@@ -92,6 +162,12 @@ def test_findings_are_closed_and_suppressed_with_a_reason(trailhound: Run, logs:
     assert [line["finding_info"]["uid"] for line in trailhound("findings", "--status", "suppressed", *place).lines] == [
         uids[1]
     ]
+    again = trailhound("findings", "close", uids[0], "--because", "another", *place)
+    assert "it was closed before, because: approved" in again.err
+    past = trailhound("findings", "suppress", uids[2], "--because", "x", "--until", "2020-01-01", *place)
+    assert past.status == 2
+    assert "has passed" in past.err
+    assert "new" in {line["status"].lower() for line in trailhound("findings", *place).lines}
     assert trailhound("findings", "close", uids[0], *place).status == 2, "a reason is needed"
     assert trailhound("findings", "close", "", "--because", "x", *place).status == 2, "every uid begins with nothing"
 
@@ -140,6 +216,15 @@ def test_investigate_refuses(trailhound: Run, workspace: Path, arguments: tuple[
     result = trailhound("investigate", *arguments)
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith("what:")
+
+
+def test_a_uid_that_names_no_finding_has_causes_that_fit(
+    trailhound: Run, workspace: Path, logs: Path, tmp_path: Path
+) -> None:
+    assert "variable of the shell" in trailhound("investigate", "").err
+    assert "misspelt" in trailhound("investigate", "zzzz").err
+    trailhound("ingest", logs / "AWSLogs", "--workspace", tmp_path / "lake")
+    assert "run `trailhound detect`" in trailhound("investigate", "zzzz", "--workspace", tmp_path / "lake").err
 
 
 def test_ask_answers_with_one_of_three_values(trailhound: Run, workspace: Path) -> None:
@@ -234,16 +319,26 @@ def test_rules_are_listed_and_shown(trailhound: Run) -> None:
     assert trailhound("rules", "show", "nothing").status == 2
 
 
+def test_a_rule_of_yours_is_named_with_its_file(trailhound: Run, tmp_path: Path) -> None:
+    (tmp_path / "good.yml").write_text(GOOD)
+    (tmp_path / "bad.yml").write_text(BAD["windows.yml"])
+    assert trailhound("rules", "show", "good", tmp_path).document["title"] == "G"
+    assert "not usable" in trailhound("rules", "show", "windows", tmp_path).err
+
+
 PACK = Path(__file__).parents[2] / "src" / "trailhound" / "packs" / "rules"
 
 
 def test_rules_are_proved(trailhound: Run, tmp_path: Path) -> None:
-    assert trailhound("rules", "test", PACK / "aws_root_used.yml").status == 0
+    passed = trailhound("rules", "test", PACK / "aws_root_used.yml")
+    assert passed.status == 0
+    assert passed.err.endswith("cases, none failed\n")
     for name in ("aws_root_used.yml", "aws_root_used.proof.yml"):
         text = (PACK / name).read_text("utf-8")
         (tmp_path / name).write_text(text.replace("Root", "Nobody") if name == "aws_root_used.yml" else text, "utf-8")
     failing = trailhound("rules", "test", tmp_path / "aws_root_used.yml", "--format", "table")
     assert failing.status == 1
+    assert "none failed" not in failing.err
     assert "expected 1" in " ".join(failing.out.split())
 
 
@@ -253,6 +348,7 @@ def test_rules_are_linted(trailhound: Run, tmp_path: Path) -> None:
     result = trailhound("rules", "lint", tmp_path)
     assert result.status == 1
     assert "bad.yml" in result.lines[0]["where"]
+    assert result.err == "1 complaint\n"
 
 
 def test_simulate_lists_and_writes(trailhound: Run, tmp_path: Path) -> None:

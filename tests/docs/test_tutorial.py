@@ -41,8 +41,14 @@ def shell(tmp_path):
     return run
 
 
+# What the reader is told to copy from the list of findings.
+_COPIED = "uid=$(trailhound findings --workspace case --format table | awk '$1 == \"critical\" {print $2}')"
+
+
 def test_the_tutorial_runs_from_top_to_bottom(shell, tmp_path):
-    done = shell("\n".join(_commands("docs/tutorial.md")))
+    script = "\n".join(_commands("docs/tutorial.md"))
+    assert "\nuid=4f2ac81d\n" in script
+    done = shell(script.replace("uid=4f2ac81d", _COPIED))
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Roboman1" in done.stdout
     assert "<html" in (tmp_path / "report.html").read_text("utf-8")

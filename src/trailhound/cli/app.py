@@ -35,7 +35,8 @@ Start here:
     trailhound investigate FINDING_UID  to a narrative that cites its evidence
 
 Every verb takes --workspace FOLDER, --format table|json, --quiet, --debug,
-before it or after it. `trailhound VERB --help` explains it.
+before it or after it (demo makes a workspace of its own).
+`trailhound VERB --help` explains it.
 
 Exit status: 0 done; 1 done, and findings at or above --fail-on; 2 could not
 be carried out; 130 interrupted. `verify` has 1 for broken logs, 3 for cannot

@@ -6,6 +6,7 @@ import sys
 
 from trailhound.cli import render
 from trailhound.cli.options import Options
+from trailhound.errors import RequestError
 
 
 def demo(*, options: Options = Options()) -> None:
@@ -18,6 +19,8 @@ def demo(*, options: Options = Options()) -> None:
         trailhound demo
         trailhound demo --format json
     """
+    if options.workspace:
+        raise RequestError("demo makes a workspace of its own", next_step="leave out --workspace")
     from trailhound import workspace  # noqa: PLC0415 - start-up
 
     with render.progress(options, "demo") as advance:

@@ -7,6 +7,7 @@ from pathlib import Path
 from trailhound.cli import render
 from trailhound.cli.findings import reached, show
 from trailhound.cli.options import Flag, LevelName, Options, open_workspace
+from trailhound.errors import RequestError
 
 
 def detect(
@@ -20,6 +21,8 @@ def detect(
     options: Options = Options(),
 ) -> int:
     """Run the rules over the lake and store what they find.
+
+    Exits with status 2 when a rule of --rules is not usable; the others are run all the same.
 
     For example:
 
@@ -47,5 +50,21 @@ def detect(
     show(detection.findings, options)
     for skipped in detection.skipped:
         render.remark(options, f"not run: {skipped.title}: {skipped.reason}")
-    render.remark(options, f"{len(detection.findings):,} findings, {detection.new:,} of them new")
+    for error in detection.errors:
+        render.remark(options, f"not usable: {error.where}: {error.what}")
+    render.remark(options, _summary(len(detection.findings), detection.new))
+    if detection.errors:
+        raise RequestError(
+            f"{render.counted(len(detection.errors), 'rule')} cannot be used; the others were run",
+            where=detection.errors[0].where,
+            causes=(detection.errors[0].what,),
+            next_step="`trailhound rules lint FOLDER` checks rules without running them",
+        )
     return int(fail_on is not None and reached(fail_on, detection.findings))
+
+
+def _summary(found: int, new: int) -> str:
+    """Not their status: a finding that nobody has closed is open, however old."""
+    share = "none" if not new else "all" if new == found else f"{new:,}"
+    told = f", {share} of them found for the first time" if found else ""
+    return render.counted(found, "finding") + told

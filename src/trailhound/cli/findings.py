@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -48,8 +49,11 @@ def findings(
     fail_on
         Exit with status 1 when a listed open finding has this level or a higher one.
     """
-    found = open_workspace(options).findings(level=level, status=status, rule=rule, principal=principal)
+    workspace = open_workspace(options)
+    found = workspace.findings(level=level, status=status, rule=rule, principal=principal)
     show(found, options)
+    if not found:
+        render.remark(options, _none(workspace.findings(), rule, principal))
     return int(fail_on is not None and reached(fail_on, found))
 
 
@@ -68,7 +72,10 @@ def close(uid: str, /, *, because: str, options: Options = Options()) -> None:
     because
         The reason, for whoever asks later.
     """
-    finding = open_workspace(options).close_finding(uid, because)
+    workspace = open_workspace(options)
+    before = workspace.finding(uid)
+    finding = workspace.close_finding(uid, because)
+    _tell_earlier(before, options)
     render.remark(options, f"finding {finding.uid} is closed")
 
 
@@ -89,8 +96,28 @@ def suppress(uid: str, /, *, because: str, until: str | None = None, options: Op
     until
         Show it again after this day.
     """
-    finding = open_workspace(options).suppress_finding(uid, because, until)
+    workspace = open_workspace(options)
+    before = workspace.finding(uid)
+    finding = workspace.suppress_finding(uid, because, until)
+    _tell_earlier(before, options)
     render.remark(options, f"finding {finding.uid} is suppressed" + (f" until the end of {until}" if until else ""))
+
+
+def _tell_earlier(finding: Finding, options: Options) -> None:
+    if finding.status != "new":
+        told = f"it was {finding.status} before, because: {finding.status_reason}"
+        render.remark(options, f"{told}; the new reason takes the place of that one, the journal keeps both")
+
+
+def _none(stored: Sequence[Finding], rule: str | None, principal: str | None) -> str:
+    """Why nothing is listed, and what comes near to what was asked for."""
+    if not stored:
+        return "no findings are stored; `trailhound detect` looks for them"
+    names = {name for f in stored for name in (rule and f.rule_title, principal and f.principal_name) if name}
+    near = [difflib.get_close_matches(asked, names, n=3) for asked in (rule, principal) if asked]
+    listed = " or ".join(name for found in near for name in found)
+    hint = f"; did you mean {listed}?" if listed else ""
+    return f"none of the {render.counted(len(stored), 'stored finding')} fits{hint}"
 
 
 def reached(level: LevelName, found: Sequence[Finding]) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import difflib
+import re
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
 from trailhound.cli import render
 from trailhound.cli.options import Flag, Options, open_workspace
-from trailhound.errors import RequestError
+from trailhound.errors import InputError, RequestError
 
 if TYPE_CHECKING:
     from trailhound.ingest.ingest import IngestReport
@@ -50,6 +52,7 @@ class Selected:
 
 
 _ALL, _USUAL = Selected(), Aws()
+_REMOTE = re.compile(r"(s3://|sqs:|lookup-events:|logs:)")  # where nothing may be new, or nothing be there yet
 
 
 def ingest(
@@ -94,7 +97,7 @@ def ingest(
         raise RequestError(
             f"there is no option {mistyped[0]}",
             where="trailhound ingest",
-            next_step="write a file of that name as ./-name",
+            next_step=f"{_nearest(mistyped[0])}`trailhound ingest --help` shows the options; a file of that name is ./-name",
         )
     if not sources:
         raise RequestError(
@@ -117,6 +120,27 @@ def ingest(
         _show(report, options)
         for remark in remarks:
             render.remark(options, remark)
+    if not (report.events or report.duplicates or remarks) and not any(map(_REMOTE.match, sources)):
+        raise _nothing_read(report, sources)
+
+
+def _nearest(option: str) -> str:
+    names = [field.name for options in (Selected, Aws, Options) for field in fields(options)]
+    known = ["--repair", "--follow-links", "--account", "--region", *(f"--{name.replace('_', '-')}" for name in names)]
+    near = difflib.get_close_matches(option, known, n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def _nothing_read(report: IngestReport, sources: tuple[str, ...]) -> InputError:
+    """No record is not the same as no new record."""
+    if report.rejected:
+        what = f"no CloudTrail record was found; {render.counted(report.rejected, 'reject')}"
+        causes = tuple(f"{example.name}: {example.reject.detail}" for example in report.examples[:3])
+    else:
+        what = "no CloudTrail record was found"
+        causes = ("the file holds none",) if report.files else ("there is no file in it",)
+    next_step = "name files or folders of CloudTrail logs; --repair mends a log that was pasted as text"
+    return InputError(what, where=" ".join(sources), causes=causes, next_step=next_step)
 
 
 def _show(report: IngestReport, options: Options) -> None:

@@ -53,8 +53,8 @@ class Options(Globals):
 @Parameter(name="*", group=_GROUP)
 @dataclass(frozen=True)
 class ReportOptions(Globals):
-    format: Literal["text", "json", "html", "md"] | None = None
-    """How to print. Default: by the suffix of the output file; text on a terminal, json on a pipe."""
+    format: Literal["text", "table", "json", "html", "md"] | None = None
+    """How to print; table is text. Default: by the suffix of the output file; text on a terminal, json on a pipe."""
 
 
 def open_workspace(options: Globals) -> Workspace:

@@ -153,7 +153,7 @@ def at(time: int | None) -> str:
 
 
 @contextmanager
-def progress(options: Globals, label: str, *, unit: Literal["bytes", "questions"] = "bytes") -> Iterator[Any]:
+def progress(options: Globals, label: str, *, unit: Literal["bytes", "questions", "rules"] = "bytes") -> Iterator[Any]:
     """A callback `(done, total, events)` that draws a bar on a terminal's stderr; None where nobody looks."""
     if options.quiet or not sys.stderr.isatty():
         yield None

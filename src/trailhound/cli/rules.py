@@ -58,25 +58,26 @@ def list_(*paths: Path, no_pack: Flag = False, options: Options = Options()) -> 
 
 
 @app.command
-def show(uid: str, /, *, rules: tuple[Path, ...] = (), options: Options = Options()) -> None:
+def show(rule: str, /, *paths: Path, options: Options = Options()) -> None:
     """Show one rule, as it is written.
 
     For example:
 
         trailhound rules show aws_cloudtrail_stopped
+        trailhound rules show my_rule my-rules/
 
     Parameters
     ----------
-    uid
-        Its id or name.
-    rules
-        Sigma rules besides the pack. May be repeated.
+    rule
+        Its name or id.
+    paths
+        Sigma rules besides the pack: files, or folders of them.
     """
-    rule = _find(open_workspace(options).rules(rules), uid)
+    found = _find(open_workspace(options).rules(paths), rule)
     if options.json:
-        render.document({**_summary(rule), "source": Path(rule.path).read_text("utf-8")})
+        render.document({**_summary(found), "source": Path(found.path).read_text("utf-8")})
     else:
-        render.text(Path(rule.path).read_text("utf-8").rstrip())
+        render.text(Path(found.path).read_text("utf-8").rstrip())
 
 
 @app.command(name="test")
@@ -95,13 +96,14 @@ def prove(*paths: Path, options: Options = Options()) -> int:
     paths
         Rules, or folders of them. Default: the pack.
     """
-    results = open_workspace(options).prove_rules(paths)
+    with render.progress(options, "proving", unit="rules") as advance:
+        results = open_workspace(options).prove_rules(paths, progress=advance)
     failed = [result for result in results if not result.passed]
     if options.json:
         render.lines(results)
     elif failed:
         render.table(["rule", "must", "case", "but"], ([r.rule_title, r.kind, r.case, r.detail] for r in failed))
-    render.remark(options, f"{len(results):,} cases, {len(failed):,} of them failed")
+    render.remark(options, f"{render.counted(len(results), 'case')}, {f'{len(failed):,}' if failed else 'none'} failed")
     return int(bool(failed))
 
 
@@ -126,14 +128,18 @@ def lint(*paths: Path, options: Options = Options()) -> int:
             render.document({"where": complaint.where, "what": complaint.what, "next_step": complaint.next_step})
         else:
             render.text(f"{complaint.where}: {complaint.what}")
-    render.remark(options, f"{len(complaints):,} complaints")
+    render.remark(options, render.counted(len(complaints), "complaint"))
     return int(bool(complaints))
 
 
 def _find(rules: RuleSet, uid: str) -> Rule:
     found = [rule for rule in rules.rules if uid in (rule.uid, rule.name)]
     if not found:
-        raise RequestError(f"there is no rule {uid!r}", next_step="`trailhound rules list` shows their names")
+        raise RequestError(
+            f"there is no rule {uid!r}",
+            causes=tuple(f"not usable: {error.where}: {error.what}" for error in rules.errors[:3]),
+            next_step="`trailhound rules list` shows their names; one of your own needs its file named, too",
+        )
     return found[0]
 
 

@@ -32,6 +32,7 @@ def status(*, options: Options = Options()) -> None:
 def _show(found: Status) -> None:
     counts = ("objects", "bytes", "records", "events", "duplicates", "rejected")
     render.pairs({name: getattr(found, name) for name in counts})
+    render.text("Objects are files and members of archives; what is read again is not counted again.")
     for reason, count in found.rejects.items():
         render.text(f"  rejected as {reason}: {count:,}")
     for flag, count in found.flags.items():

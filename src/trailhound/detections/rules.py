@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import Literal
 
@@ -81,7 +82,13 @@ def only(rules: RuleSet, uids: Iterable[str]) -> RuleSet:
     by_key = {key: rule for rule in rules.rules for key in (rule.uid, rule.name) if key}
     asked = list(uids)
     if unknown := [uid for uid in asked if uid not in by_key]:
-        raise RequestError(f"there is no rule {unknown[0]!r}", next_step="`trailhound rules list` shows their ids")
+        unusable = tuple(f"not usable: {error.where}: {error.what}" for error in rules.errors[:3])
+        near = difflib.get_close_matches(unknown[0], by_key, n=1)
+        raise RequestError(
+            f"there is no rule {unknown[0]!r}",
+            causes=unusable,
+            next_step=f"{f'did you mean {near[0]}? ' if near else ''}`trailhound rules list` shows their names",
+        )
     shown = {by_key[uid].uid for uid in asked}
     needed, waiting = set(shown), list(shown)
     while waiting:

@@ -59,6 +59,8 @@ def ingest(
     opened = Sources(sources, access=access, selection=selection, follow_links=follow_links, remark=remark)
     with opened, enforced(settings.load(lake.root).limits):
         groups = Groups(opened, opened.local_size() if progress else 0)
+        if progress:
+            progress(0, groups.size, 0)
 
         def written(report: IngestReport, arrived: Sequence[str]) -> None:
             total.add(report)

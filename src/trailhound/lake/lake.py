@@ -340,6 +340,8 @@ def _unwritable(root: Path, error: Exception) -> WorkspaceError:
         causes, next_step = ("the disk is full",), "free some space and run it again: what was written before is whole"
     elif "ermission denied" in text or "Read-only" in text:
         causes, next_step = ("the folder may not be written to",), "make it writable, or name another by --workspace"
+    elif isinstance(error, FileNotFoundError | NotADirectoryError | FileExistsError):
+        causes, next_step = ("no folder can be made there",), "name another by --workspace"
     else:
         causes, next_step = (text.partition("\n")[0][:300],), "run it again: what was written before is whole"
     return WorkspaceError("the workspace cannot be written", where=str(root), causes=causes, next_step=next_step)
