@@ -184,3 +184,45 @@ def test_the_last_use_before_the_alert_says_what_it_does_not_count():
     used = History([TERMINATE], [call("DescribeVpcs", -2)]).ask("user.dormant")
     assert used.verdict == "no"
     assert "the twelve hours before the alert left out" in used.sentence
+
+
+def _iam(name, hours=0.0, **parameters):
+    asked = {"roleName": "deep", **parameters}
+    return call(name, hours, service="iam", region="us-east-1", requestParameters=asked)
+
+
+GIVEN = _iam("AttachRolePolicy", policyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
+
+
+@pytest.mark.parametrize(
+    ("before", "verdict"),
+    [
+        ([], "unknown"),
+        ([_iam("CreateRole", -1)], "no"),
+        ([_iam("CreateRole", -1, permissionsBoundary=DENY_ALL)], "yes"),
+        ([_iam("CreateRole", -2), _iam("PutRolePermissionsBoundary", -1, permissionsBoundary=DENY_ALL)], "yes"),
+        ([_iam("CreateRole", -2, permissionsBoundary=DENY_ALL), _iam("DeleteRolePermissionsBoundary", -1)], "no"),
+        ([_iam("CreateRole", -1, roleName="other", permissionsBoundary=DENY_ALL)], "unknown"),
+    ],
+)
+def test_rights_are_told_with_the_boundary_that_limits_them(before, verdict):
+    answer = History([GIVEN], before).ask("operation.boundary")
+    assert answer.verdict == verdict
+    if verdict == "yes":
+        assert "limits the role deep" in answer.sentence
+        assert "AWSDenyAll allows none" in answer.sentence
+
+
+def test_the_document_of_a_command_is_not_a_target():
+    command = {"documentName": "AWS-RunShellScript", "instanceIds": ["i-0123456789abcdef0", "i-0123456789abcdef1"]}
+    sent = call("SendCommand", service="ssm", requestParameters=command)
+    assert History([sent]).ask("operation.how_many").facts["resources"] == 2
+
+
+def test_the_alert_of_many_days_is_held_against_days():
+    """Ten days of the same as ever are not more than ever."""
+    again = [call("CreateTags", 24 * n - 24 * 10) for n in range(10)]
+    answer = History(again).ask("operation.cadence")
+    assert answer.verdict == "no"
+    assert answer.facts["now"] == 1
