@@ -113,3 +113,15 @@ def test_a_rule_whose_placeholder_is_empty_is_named_as_skipped(fires):
     found = fires(_HEADLINE, [_terminated(0, 0, *_IDS)])
     assert found.findings == ()
     assert any("production_instances" in skipped.reason for skipped in found.skipped)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from([0, 0, 1, 900, 900, 1800]), st.sampled_from("uvw")), min_size=6, max_size=60))
+def test_events_of_one_second_are_one_episode(fires, events):
+    """Each user's events in a row, none more than five minutes after the one before, are one finding, never two."""
+    base = rule({"sel": {"eventName": "Do"}, "condition": "sel"}, name="base")
+    records = [_event(i, second, user, "p") for i, (second, user) in enumerate(events)]
+    found = fires(f"{base}\n---\n{_correlation('event_count', 2)}", records).findings
+    bursts = {(user, second // 900) for second, user in events}
+    expected = sum(sum((u, s // 900) == burst for s, u in events) > 1 for burst in bursts)
+    assert len(found) == len({finding.uid for finding in found}) == expected

@@ -55,7 +55,7 @@ def episodes(engine: DuckDB, gaps: Mapping[int, int]) -> None:
             FROM {HITS} JOIN {CANDIDATES} USING (row) JOIN (VALUES {allowed}) AS allowed(rule, gap) USING (rule)
         ), numbered AS (
             SELECT *, count(*) FILTER (WHERE since_last IS NULL OR since_last > gap)
-                OVER (PARTITION BY rule ORDER BY {actor}, {order} ROWS UNBOUNDED PRECEDING) AS finding
+                OVER (PARTITION BY rule ORDER BY {actor}, {order} RANGE UNBOUNDED PRECEDING) AS finding
             FROM apart
         )
         SELECT rule, finding, row, {_RESOURCE}, NULL, [{principal}, {account}] FROM numbered""")
@@ -181,7 +181,7 @@ def _islands(correlation: Correlation) -> str:
         apart AS (SELECT *, time - lag(time) OVER (PARTITION BY {keys} ORDER BY time) AS since_last FROM fired),
         numbered AS (
             SELECT *, count(*) FILTER (WHERE since_last IS NULL OR since_last > {span})
-                OVER (ORDER BY {keys}, time ROWS UNBOUNDED PRECEDING) AS finding
+                OVER (ORDER BY {keys}, time RANGE UNBOUNDED PRECEDING) AS finding
             FROM apart
         ),
         islands AS (
