@@ -36,6 +36,7 @@ PASTES = {
     "HTML entities": html.escape(TEXT),
     "a cell of a spreadsheet": '"' + TEXT.replace('"', '""') + '"',
     "blanks that do not break": LAID_OUT.replace("  ", "\u00a0 "),
+    "blanks that do not break, around it": f"\u00a0{TEXT}\u00a0",
     "a byte order mark": "\ufeff" + TEXT,
     "wrapped lines": TEXT.replace("Operations/", "Operat\n    ions/").replace("authorized, ", "authorized,\n  "),
     "a fence in prose": f"Hi team, look:\n```json\n{LAID_OUT}\n```\nthanks {{Bob}}",
@@ -44,6 +45,7 @@ PASTES = {
     "a trailing comma": LAID_OUT.replace('"apiVersion": ""', '"apiVersion": "",'),
     "a forgotten brace between items": TEXT.replace('"i-1"},', '"i-1",'),
     "forgotten braces at the end": TEXT.replace(', "responseElements": null, "apiVersion": ""', "").rstrip("}"),
+    "a blank within an ARN": TEXT[:-1].replace("user/Operations/Alice", "user/ Operations/Al ice"),
     "blanks around values": TEXT.replace('"StopInstances"', '" StopInstances "'),
 }
 
@@ -133,3 +135,19 @@ def test_folding_quotes_changes_nothing_else(parameters: object) -> None:
 def test_no_text_whatever_raises(text: str) -> None:
     mended = repair(text.encode())
     assert mended is None or json.loads(mended.text)
+
+
+def test_only_what_was_done_is_told() -> None:
+    mended = repair(f"  {TEXT[:-1]}\n".encode())
+    assert mended
+    assert mended.steps == ("braces balanced",), "blanks at the ends are no text around it"
+    cut = repair(f"Look: {TEXT}\n".encode())
+    assert cut
+    assert cut.steps == ("text around it cut off",)
+
+
+def test_a_blank_in_a_name_that_may_hold_one_stays() -> None:
+    record = {**RECORD, "requestParameters": {"arn": "arn:aws:s3:::bucket/my file", "userName": "Alice B"}}
+    mended = repair(json.dumps(record)[:-1].encode())
+    assert mended
+    assert json.loads(mended.text)["requestParameters"] == record["requestParameters"]

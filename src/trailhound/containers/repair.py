@@ -18,10 +18,12 @@ import json_repair
 LIMIT = 1 << 20  # bytes; a paste is small, and guessing is slow
 _SHOWN = 400  # lines of difference
 
+_SPACE = " \t\r\n"  # that JSON may stand between
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _MARK = re.compile(_STRING + r'|[{}\[\]]|[^{}\[\]"]+|"', re.DOTALL)
 _FENCED = re.compile(r"```\w*\s*\n(.*?)```", re.DOTALL)
 _PADDED = re.compile(rb'"event(?:Name|Source|Time|ID)"\s*:\s*"(?:\s|[^"\\]*\s")')
+_ARN_OF_IAM = re.compile(r"\s*arn:aws[\w-]*:(?:iam|sts):")  # whose names hold no blank, unlike those of S3
 _FOLDED = str.maketrans(
     dict.fromkeys("“”„‟″〝〞＂«»", '"')
     | dict.fromkeys("‘’‚‛′", "'")
@@ -48,7 +50,7 @@ def repair(data: bytes) -> Repaired | None:
         return None
     trimmed = _trim(value)
     if trimmed != value:
-        steps += ("blanks around values trimmed",)
+        steps += ("blanks around values and within ARNs of IAM removed",)
     if not steps:
         return None
     mended = json.dumps(trimmed, ensure_ascii=False)
@@ -70,7 +72,8 @@ def _climb(text: str) -> tuple[Any, tuple[str, ...]]:
             break
         mended = mend(text)
         if mended != text:
-            text, steps = mended, (*steps, name)
+            steps = steps if mended.strip(_SPACE) == text.strip(_SPACE) else (*steps, name)
+            text = mended
             value = _parse(text)
     if value is None:
         value = _guess(text)
@@ -209,7 +212,9 @@ def _trim(value: Any) -> Any:
         return {key.strip(): _trim(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_trim(item) for item in value]
-    return value.strip() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return "".join(value.split()) if _ARN_OF_IAM.match(value) else value.strip()
 
 
 def _difference(original: str, mended: str) -> str:

@@ -128,6 +128,8 @@ def _json(name: str) -> Operand:
 
 
 def _unknown(name: str) -> QueryError:
+    if meant := names().meant.get(name.lower()):
+        return QueryError(f"there is no field {name!r}", next_step=f"write {meant}")
     known = [short.name for short in names().short_names]
     return QueryError(
         f"there is no field {name!r}",
@@ -138,8 +140,6 @@ def _unknown(name: str) -> QueryError:
 
 
 def _nearest(name: str) -> str:
-    if meant := names().meant.get(name.lower()):
-        return f"write {meant}; "
     spellings = _spellings()
     near = difflib.get_close_matches(name.lower(), spellings, n=3, cutoff=0.7)
     return f"did you mean {' or '.join(dict.fromkeys(spellings[found] for found in near))}? " if near else ""
