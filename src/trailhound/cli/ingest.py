@@ -120,7 +120,7 @@ def ingest(
         _show(report, options)
         for remark in remarks:
             render.remark(options, remark)
-    if not (report.events or report.duplicates or remarks) and not any(map(_REMOTE.match, sources)):
+    if not (report.events or report.duplicates) and not any(map(_REMOTE.match, sources)):
         raise _nothing_read(report, sources)
 
 
