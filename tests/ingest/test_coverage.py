@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from tests.ingest.logs import Json, log_file, record
 
 from trailhound.engines.duckdb import DuckDB
-from trailhound.ingest.coverage import HOUR, UNLIKELY, Stretch, chance_of_none, merged, series, stretches
+from trailhound.ingest.coverage import UNLIKELY, Stretch, chance_of_none, merged, series, stretches
 from trailhound.ingest.ingest import ingest
 from trailhound.ingest.ledger import coverage, status
 from trailhound.lake import arrow
 from trailhound.lake.lake import Lake
 from trailhound.lake.tables import TABLES
+from trailhound.lake.times import HOUR
 
 ACCOUNT = "111122223333"
 DAYS = 14

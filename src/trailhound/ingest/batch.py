@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
 from trailhound.ingest.report import Repair
+from trailhound.lake import times
 from trailhound.model import Record, Reject
 
 # Some 5 kB of memory a record while it becomes columns, Arrow and Parquet.
@@ -55,7 +56,7 @@ def _delivered(name: str) -> int | None:
     if written is None:
         return None
     try:
-        return int(datetime.strptime(written[1] + "+0000", "%Y%m%dT%H%MZ%z").timestamp() * 1000)
+        return times.milliseconds(datetime.strptime(written[1], "%Y%m%dT%H%MZ").replace(tzinfo=UTC))
     except ValueError:
         return None
 

@@ -15,11 +15,10 @@ import msgspec
 from trailhound.engines.duckdb import DuckDB
 from trailhound.ingest import proofs, switches
 from trailhound.ingest.proofs import Proofs
-from trailhound.ingest.switches import Switch
+from trailhound.ingest.switches import DATA, MANAGEMENT, Switch
+from trailhound.lake.times import HOUR
 
-HOUR = 3_600_000
 ALL = "all"  # Regions, taken together
-MANAGEMENT, DATA = "Management", "Data"
 # Below this a stretch without events is missing rather than quiet: one in a hundred thousand, since a year of
 # one Region has nine thousand hours to be empty by chance.
 UNLIKELY = 1e-5
@@ -28,7 +27,7 @@ _ENOUGH = 4  # hours of the same kind to learn from: with fewer, nothing is call
 Kind = Literal["missing", "quiet", "broken", "logging_stopped", "logging_narrowed", "never_recorded"]
 
 
-class Stretch(msgspec.Struct, frozen=True, order=True):
+class Stretch(msgspec.Struct, frozen=True):
     """Time of which there are no events, or of which some kinds of events cannot be there."""
 
     account_uid: str
@@ -38,7 +37,7 @@ class Stretch(msgspec.Struct, frozen=True, order=True):
     until: int | None  # the first moment that is covered again; None: never seen
     kind: Kind
     because: str  # for people
-    what: str = ""  # of a trail: logging, regions, global_services, bucket, management, sources
+    what: str = ""  # of a trail: see Switch
 
 
 class Series(NamedTuple):

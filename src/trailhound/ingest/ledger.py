@@ -9,8 +9,9 @@ import msgspec
 
 from trailhound.engines.duckdb import DuckDB
 from trailhound.ingest import proofs
-from trailhound.ingest.coverage import ALL, HOUR, Series, Stretch, merged, series, stretches
+from trailhound.ingest.coverage import ALL, Series, Stretch, merged, series, stretches
 from trailhound.lake.lake import TableSize
+from trailhound.lake.times import DAY, HOUR
 
 # What an investigation leans on, and when a row has it. Addresses: a call between services has none, and says so.
 _FIELDS = {
@@ -90,6 +91,7 @@ class Coverage(msgspec.Struct, frozen=True):
     stopped: tuple[tuple[int, int | None], ...]  # when a trail was stopped, and started again; None: never seen
     narrowed: tuple[Stretch, ...] = ()  # when a trail recorded less than it might, or delivered elsewhere
     missing: tuple[Stretch, ...] = ()  # stretches without management events that can hardly be chance, and broken files
+    hours: frozenset[int] = frozenset()  # epoch hours that hold an event of the account, in the whole lake
 
 
 def status(engine: DuckDB, sizes: dict[str, TableSize]) -> Status:
@@ -119,13 +121,10 @@ def coverage(engine: DuckDB, account_uid: str, since: int, until: int) -> Covera
         "FROM events WHERE cloud.account.uid = $account",
         {"account": account_uid},
     )
-    rows = engine.query(
-        "SELECT DISTINCT event_day AS day FROM events "
-        "WHERE cloud.account.uid = $account AND event_day BETWEEN $first AND $last",
-        {"account": account_uid, "first": _day(since).isoformat(), "last": _day(until).isoformat()},
-    )
-    present = {row["day"] for row in rows}
-    lacking = stretches(engine, series(engine, account_uid))
+    held = series(engine, account_uid)
+    hours = frozenset(merged(held))
+    present = {_day(hour * HOUR).isoformat() for hour in hours}
+    lacking = stretches(engine, held)
     around = [one for one in lacking if one.since <= until and (one.until is None or one.until > since)]
     return Coverage(
         account_uid=account_uid,
@@ -136,8 +135,10 @@ def coverage(engine: DuckDB, account_uid: str, since: int, until: int) -> Covera
         empty_days=tuple(day for day in _days(_day(since), _day(until)) if day not in present),
         s3_data_events=bool(span["data"]),
         stopped=tuple((one.since, one.until) for one in lacking if one.kind == "logging_stopped"),
-        narrowed=tuple(one for one in around if one.kind == "logging_narrowed"),
+        # Sources left out (KMS, mostly) are no gap of all questions.
+        narrowed=tuple(one for one in around if one.kind == "logging_narrowed" and one.what != "sources"),
         missing=tuple(one for one in around if one.kind in ("missing", "broken")),
+        hours=hours,
     )
 
 
@@ -176,7 +177,7 @@ def _place(one: Series, lacking: Sequence[Stretch]) -> Place:
 
 
 def _by_day(hours: dict[int, int]) -> dict[str, int]:
-    days = {_day(day * 24 * HOUR).isoformat(): 0 for day in range(min(hours) // 24, max(hours) // 24 + 1)}
+    days = {_day(day * DAY).isoformat(): 0 for day in range(min(hours) // 24, max(hours) // 24 + 1)}
     for hour, count in hours.items():
         days[_day(hour * HOUR).isoformat()] += count
     return days

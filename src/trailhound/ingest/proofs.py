@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from trailhound.engines.duckdb import DuckDB
+from trailhound.lake.times import HOUR
 
-HOUR = 3_600_000
 _LATE = HOUR  # an event may be delivered in the hour after its own, and is listed by the digest of that hour
 _NAMED = 3
 

@@ -11,7 +11,7 @@ from trailhound.engines.duckdb import DuckDB
 
 _STOP = ("StopLogging", "DeleteTrail")
 _CALLS = (*_STOP, "StartLogging", "UpdateTrail", "PutEventSelectors")
-_MANAGEMENT = "Management"
+MANAGEMENT, DATA = "Management", "Data"  # categories of events
 
 
 class Switch(NamedTuple):
@@ -40,7 +40,7 @@ class _Change(NamedTuple):
     what: str
     kind: Literal["logging_stopped", "logging_narrowed", "data_events_on"] | None = None
     because: str = ""
-    category: str = _MANAGEMENT
+    category: str = MANAGEMENT
 
 
 def read(engine: DuckDB, account_uid: str) -> list[Switch]:
@@ -124,7 +124,7 @@ def _selected(call: _Call, trail: str) -> Iterator[_Change]:
     because = f"PutEventSelectors: {trail} leaves out {', '.join(left_out)[:200]}"
     yield _Change("sources", "logging_narrowed", because) if left_out else _Change("sources")
     because = f"PutEventSelectors: {trail} records data events"
-    yield _Change("data", "data_events_on", because, "Data") if any(s.data for s in selectors) else _Change("data")
+    yield _Change("data", "data_events_on", because, DATA) if any(s.data for s in selectors) else _Change("data")
 
 
 class _Selector(NamedTuple):
@@ -149,7 +149,7 @@ def _advanced(selectors: Any) -> Iterator[_Selector]:
         read_only = fields.get("readOnly", {}).get("equals") or []
         kind = {"true": "ReadOnly", "false": "WriteOnly"}.get(str(read_only[0]).lower(), "All") if read_only else "All"
         without = tuple(map(str, fields.get("eventSource", {}).get("notEquals") or ()))
-        yield _Selector(_MANAGEMENT in category, "Data" in category, kind, without)
+        yield _Selector(MANAGEMENT in category, DATA in category, kind, without)
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

@@ -19,8 +19,8 @@ from trailhound.integrity.keys import Answer, KeyRing, PublicKey
 from trailhound.integrity.places import Chain
 from trailhound.integrity.reading import DigestFile, Metadata
 from trailhound.integrity.report import Checked, State
+from trailhound.lake.times import HOUR
 
-HOUR = 3_600_000
 _MALFORMED = "the file of metadata beside it is not what `aws s3api head-object` prints"
 
 

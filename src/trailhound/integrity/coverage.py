@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from trailhound.integrity import places, trail_calls
-from trailhound.integrity.chain import HOUR, Missing, Node
+from trailhound.integrity.chain import Missing, Node
 from trailhound.integrity.faults import state_of
 from trailhound.integrity.places import Chain
 from trailhound.integrity.report import Cover, Fault, Period, Start, State, Stop
 from trailhound.integrity.trail_calls import TrailCall
 from trailhound.lake import times
+from trailhound.lake.times import HOUR
 
 LATE = 2 * HOUR  # until a digest is here, when the end of the period was asked for
 _NEAR = HOUR  # between a call and the digest that begins or ends with it

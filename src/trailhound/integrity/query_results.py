@@ -18,8 +18,7 @@ from trailhound.integrity.fetch import Wanted
 from trailhound.integrity.keys import KeyRing, PublicKey
 from trailhound.integrity.reading import SIGNATURE, ResultFile
 from trailhound.integrity.report import Checked, Kind
-
-_HOUR = 3_600_000
+from trailhound.lake.times import HOUR
 
 
 class _Signed(msgspec.Struct, rename="camel"):
@@ -67,7 +66,7 @@ def wanted(files: Sequence[ResultFile]) -> Iterator[Wanted]:
     """The keys that are needed."""
     for file in files:
         if (written := _parse(file.text)) and (time := _time(written.query_complete_time)) is not None:
-            yield Wanted(written.region, time - _HOUR, time + _HOUR)
+            yield Wanted(written.region, time - HOUR, time + HOUR)
 
 
 def _parse(text: bytes) -> _Written | None:
@@ -81,7 +80,7 @@ def _signature(written: _Written | None, keys: KeyRing) -> _Ruling:
     time = _time(written.query_complete_time) if written else None
     if written is None or time is None:
         return _Ruling("invalid_format", "it is no signature of a query result")
-    key, fault, detail = keys.find(written.public_key_fingerprint, written.region, time - _HOUR, time + _HOUR)
+    key, fault, detail = keys.find(written.public_key_fingerprint, written.region, time - HOUR, time + HOUR)
     if key is None:
         return _Ruling(fault, detail)
     text = " ".join(signed.file_hash_value for signed in written.files)

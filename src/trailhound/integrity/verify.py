@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from trailhound.integrity import chain, coverage, logs, places, query_results, reading
-from trailhound.integrity.chain import HOUR, Missing, Node
+from trailhound.integrity.chain import Missing, Node
 from trailhound.integrity.coverage import Asked
 from trailhound.integrity.faults import DERIVED
 from trailhound.integrity.fetch import Wanted
@@ -17,6 +17,7 @@ from trailhound.integrity.places import Bucket
 from trailhound.integrity.reading import Found
 from trailhound.integrity.report import Checked, Counts, Fault, KeyUsed, Period, Place, State, Verification
 from trailhound.integrity.trail_calls import TrailCall
+from trailhound.lake.times import HOUR
 
 _UNLISTED = ("unlisted", "not_yet_listed")
 _NEVER = Asked(0, 0, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -13,8 +12,9 @@ from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
 from trailhound.ingest.ledger import Coverage, coverage
 from trailhound.investigation import questions
-from trailhound.investigation.scope import DAY, HOUR, LOOK_AHEAD, LOOK_BACK, Scope, day
+from trailhound.investigation.scope import LOOK_AHEAD, LOOK_BACK, Scope, day
 from trailhound.lake import times
+from trailhound.lake.times import DAY
 from trailhound.model import Finding
 from trailhound.settings import Settings
 
@@ -52,19 +52,6 @@ class Evidence:
             "expected_countries": list(settings.expected.countries),
         }
         self._mount_known(findings)
-
-    @cached_property
-    def busy_hours(self) -> set[int]:
-        """Epoch hours of the two weeks before the finding, and until its end, that hold events of the account."""
-        first = self.scope.at - 15 * DAY
-        sql = (
-            "SELECT DISTINCT (time - time % 3600000) AS hour FROM events WHERE cloud.account.uid = $account "
-            "AND event_day BETWEEN $first AND $last"
-        )
-        found = self._engine.query(
-            sql, {"account": self.scope.account, "first": day(first), "last": day(self.scope.to)}
-        )
-        return {row["hour"] // HOUR for row in found}
 
     def row(self, question: questions.Question, values: Sequence[str]) -> dict[str, Any]:
         for table in self._tables(question.sql):

@@ -6,8 +6,9 @@ from trailhound.ingest.coverage import ALL
 from trailhound.investigation import sentences
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Needs
-from trailhound.investigation.scope import DAY, HOUR, day
+from trailhound.investigation.scope import day
 from trailhound.lake import times
+from trailhound.lake.times import DAY, HOUR
 from trailhound.model import Gap
 
 
@@ -115,10 +116,10 @@ def _missing(since: int, evidence: Evidence) -> Gap | None:
 
 
 def _narrowed(since: int, evidence: Evidence) -> Gap | None:
-    """A trail that was told to record less. Sources left out (KMS, mostly) are no gap of all questions."""
+    """A trail that was told to record less."""
     scope = evidence.scope
     for one in evidence.coverage.narrowed:
-        if one.what != "sources" and one.since < scope.at and (one.until is None or one.until >= since):
+        if one.since < scope.at and (one.until is None or one.until >= since):
             until = sentences.when(one.until) if one.until else "the end of the log"
             because = f"the trail recorded less from {sentences.when(one.since)} to {until} ({one.because})"
             how = "look for another trail, or the services' own logs"
@@ -134,9 +135,10 @@ def _hours(since: int, evidence: Evidence) -> list[str]:
     scope = evidence.scope
     begin = max(since, scope.at - 2 * DAY) // HOUR
     usual = range(scope.at // HOUR - 14 * 24, scope.at // HOUR + 1)
-    if sum(hour in evidence.busy_hours for hour in usual) < 0.95 * len(usual):
+    busy = evidence.coverage.hours
+    if sum(hour in busy for hour in usual) < 0.95 * len(usual):
         return []
-    return [sentences.when(h * HOUR)[:16] for h in range(begin, scope.to // HOUR + 1) if h not in evidence.busy_hours]
+    return [sentences.when(h * HOUR)[:16] for h in range(begin, scope.to // HOUR + 1) if h not in busy]
 
 
 def _after(until: int, evidence: Evidence) -> list[Gap]:

@@ -13,11 +13,10 @@ import msgspec
 from trailhound import catalog
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import RequestError
+from trailhound.lake.times import DAY
 from trailhound.model import Finding, Observable
 from trailhound.vocab.aws import address
 
-HOUR = 3_600_000
-DAY = 24 * HOUR
 LOOK_BACK = 90 * DAY
 LOOK_AHEAD = 2 * DAY
 NO_ACCOUNT = "unknown"  # of events that name none; nothing of theirs can be looked at

@@ -36,7 +36,7 @@ def _after(until: int, evidence: Evidence) -> list[Gap]:
     since = scope.to + 1
     days = [d for d in coverage.empty_days if day(since) <= d <= day(until)]
     lost = [s for s in coverage.missing if s.since < until and (s.until or until) > since]
-    less = [s for s in coverage.narrowed if s.what != "sources" and s.since < until and (s.until or until) > since]
+    less = [s for s in coverage.narrowed if s.since < until and (s.until or until) > since]
     if days:
         because = f"the log of account {scope.account} has nothing of {sentences.listing(days)}"
     elif lost:

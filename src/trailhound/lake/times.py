@@ -19,7 +19,10 @@ _TIME = re.compile(
     r"(?P<zone>Z|[+-]\d\d:\d\d)?)?",
     re.IGNORECASE,
 )
-_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+HOUR = 3_600_000  # milliseconds
+DAY = 24 * HOUR
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)", re.IGNORECASE)
 
 
