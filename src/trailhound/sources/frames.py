@@ -9,14 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from trailhound.sources.inflate import Damage, Reader, is_bomb
+from trailhound.sources.inflate import Damage, InflatingReader, Reader
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-_TAKEN = 64 << 10  # compressed bytes at a time; what a damaged stretch held is lost, so it is not long
 _GIVEN = 256 << 10  # bytes at a time
 _MEMORY = 256 << 20  # bytes that xz may ask for; a header can demand any number, zstd has a bound of its own
 
@@ -51,34 +50,18 @@ def frames_of(head: bytes) -> Frames | None:
     return next((frames for frames in _FORMATS if head.startswith(frames.magic)), None)
 
 
-class FrameReader:
-    """The text of a compressed stream. Never raises over its bytes: ends early, and `damage` says why."""
+class FrameReader(InflatingReader):
+    """One of these formats, frame after frame."""
+
+    taken_at_once = 64 << 10  # what a damaged stretch held is lost, so it is not long
 
     def __init__(self, frames: Frames, raw: Reader) -> None:
+        super().__init__(raw)
         self._frames = frames
-        self._raw = raw
         self._frame = frames.decompressor()
-        self._ended = False
-        self.damage: Damage | None = None
-        self.consumed = 0  # compressed bytes taken
-        self.produced = 0
 
-    def read(self, n: int, /) -> bytes:
-        """`n` bytes; fewer at the end."""
-        parts: list[bytes] = []
-        room = n
-        while room > 0 and not self._ended:
-            part = self._inflate(min(room, _GIVEN))
-            self.produced += len(part)
-            room -= len(part)
-            parts.append(part)
-            if is_bomb(self.produced, self.consumed):
-                detail = f"{self.consumed} compressed bytes grew to more than {self.produced}"
-                self._end(Damage("compression_bomb", detail))
-        return b"".join(parts)
-
-    def close(self) -> None:
-        self._raw.close()
+    def _part(self, room: int) -> bytes:
+        return self._inflate(min(room, _GIVEN))
 
     def _inflate(self, room: int) -> bytes:
         data = b""
@@ -87,8 +70,7 @@ class FrameReader:
         elif self._frame.needs_input:
             data = self._take()
             if not data:
-                detail = f"the compressed data break off after {self.consumed} bytes"
-                self._end(getattr(self._raw, "damage", None) or Damage(f"{self._frames.name}_truncated", detail))
+                self._end(self._broken_off(self._frames.name))
         if self._ended:
             return b""
         try:
@@ -108,12 +90,3 @@ class FrameReader:
             detail = f"bytes that are not {self._frames.name} follow the end of the compressed data"
             self._end(Damage(f"{self._frames.name}_trailing_bytes", detail))
         return data
-
-    def _take(self) -> bytes:
-        data = self._raw.read(_TAKEN)
-        self.consumed += len(data)
-        return data
-
-    def _end(self, damage: Damage | None) -> None:
-        self._ended = True
-        self.damage = damage

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -15,7 +16,6 @@ from isal import igzip_lib
 
 from trailhound.limits import limits
 
-_CHUNK = 256 << 10
 _MAGIC = b"\x1f\x8b"
 
 
@@ -35,14 +35,13 @@ def is_gzip(head: bytes) -> bool:
     return head.startswith(_MAGIC)
 
 
-class GzipReader:
-    """The text of a gzip stream, member after member. Never raises: ends early, and `damage` says why."""
+class InflatingReader(ABC):
+    """The text of a compressed stream. Never raises over its bytes: ends early, and `damage` says why."""
 
-    def __init__(self, open_raw: Callable[[], Reader]) -> None:
-        self._open_raw = open_raw
-        self._raw = open_raw()
-        self._member = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
-        self._salvage: Iterator[bytes] | None = None
+    taken_at_once: int  # compressed bytes
+
+    def __init__(self, raw: Reader) -> None:
+        self._raw = raw
         self._ended = False
         self.damage: Damage | None = None
         self.consumed = 0  # compressed bytes taken
@@ -53,16 +52,50 @@ class GzipReader:
         parts: list[bytes] = []
         room = n
         while room > 0 and not self._ended:
-            part = self._inflate(room) if self._salvage is None else self._salvaged()
+            part = self._part(room)
             self.produced += len(part)
             room -= len(part)
             parts.append(part)
             if is_bomb(self.produced, self.consumed):
-                self._end("compression_bomb", f"{self.consumed} compressed bytes grew to more than {self.produced}")
+                detail = f"{self.consumed} compressed bytes grew to more than {self.produced}"
+                self._end(Damage("compression_bomb", detail))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def close(self) -> None:
         self._raw.close()
+
+    @abstractmethod
+    def _part(self, room: int) -> bytes:
+        """The next bytes of the text, about `room` at most; none need come of one call."""
+
+    def _take(self) -> bytes:
+        data = self._raw.read(self.taken_at_once)
+        self.consumed += len(data)
+        return data
+
+    def _end(self, damage: Damage | None) -> None:
+        self._ended = True
+        self.damage = damage
+
+    def _broken_off(self, name: str) -> Damage:
+        """What is below may be compressed as well, and know more."""
+        detail = f"the compressed data break off after {self.consumed} bytes"
+        return getattr(self._raw, "damage", None) or Damage(f"{name}_truncated", detail)
+
+
+class GzipReader(InflatingReader):
+    """Gzip, member after member."""
+
+    taken_at_once = 256 << 10
+
+    def __init__(self, open_raw: Callable[[], Reader]) -> None:
+        super().__init__(open_raw())
+        self._open_raw = open_raw
+        self._member = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
+        self._salvage: Iterator[bytes] | None = None
+
+    def _part(self, room: int) -> bytes:
+        return self._inflate(room) if self._salvage is None else self._salvaged()
 
     def _inflate(self, room: int) -> bytes:
         data = b""
@@ -73,8 +106,7 @@ class GzipReader:
         elif self._member.needs_input:
             data = self._take()
             if not data:
-                inner = getattr(self._raw, "damage", None)
-                self._end(*(inner or ("gzip_truncated", f"the compressed data break off after {self.consumed} bytes")))
+                self._end(self._broken_off("gzip"))
                 return b""
         try:
             return self._member.decompress(data, room)
@@ -95,21 +127,12 @@ class GzipReader:
         if len(data) == 1:
             data += self._take()
         if not data:
-            self._ended = True
-            self.damage = getattr(self._raw, "damage", None)
+            self._end(getattr(self._raw, "damage", None))
         elif not is_gzip(data):
-            self._end("gzip_trailing_bytes", "bytes that are not gzip follow the end of the compressed data")
+            detail = "bytes that are not gzip follow the end of the compressed data"
+            self._end(Damage("gzip_trailing_bytes", detail))
         self._member = igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
         return data
-
-    def _take(self) -> bytes:
-        data = self._raw.read(_CHUNK)
-        self.consumed += len(data)
-        return data
-
-    def _end(self, reason: str, detail: str) -> None:
-        self._ended = True
-        self.damage = Damage(reason, detail)
 
 
 def _inflate_slowly(open_raw: Callable[[], Reader], *, skip: int) -> Iterator[bytes]:
