@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import arro3.core as ac
 import msgspec
 
 from trailhound import __version__, catalog
 from trailhound import settings as organisation
 from trailhound.cases import Decisions, by_uid, check_until
 from trailhound.detections.detect import Skipped, detect
+from trailhound.detections.findings import as_table
 from trailhound.detections.lint import lint
 from trailhound.detections.placeholders import Placeholders, Production
 from trailhound.detections.proof import ProofResult, prove
@@ -25,21 +24,22 @@ from trailhound.detections.sigma import PROOF, load_rules
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.enrichers import context
 from trailhound.errors import CatalogError, RequestError
+from trailhound.identity.derive import derive
+from trailhound.identity.tables import DERIVED
 from trailhound.ingest import proofs
 from trailhound.ingest.ingest import IngestReport, ingest
-from trailhound.ingest.ledger import Status, status
+from trailhound.ingest.ledger import Status, status, totals
 from trailhound.integrity.prove import verify_copy
 from trailhound.integrity.report import Verification
 from trailhound.investigation import answers, steps
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Question, question, questions
-from trailhound.lake import arrow, sql_guard, times
+from trailhound.lake import sql_guard, times
 from trailhound.lake.lake import Lake, Snapshot
 from trailhound.lake.search import SearchResult, search
 from trailhound.lake.tables import TABLES
 from trailhound.model import LEVELS, Answer, Finding, Investigation
-from trailhound.reports import html
 from trailhound.simulation.simulate import simulate
 from trailhound.simulation.truth import Truth
 from trailhound.sources.aws import Access
@@ -47,7 +47,6 @@ from trailhound.sources.layout import Selection
 
 PLACE = ".trailhound"
 VARIABLE = "TRAILHOUND_WORKSPACE"
-DEMO_STORY = "roboman1"
 
 Progress = Callable[..., None]
 
@@ -59,15 +58,6 @@ class Detection(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...]
     errors: tuple[CatalogError, ...]  # rules that could not be read
     new: int  # findings that were not stored before
-
-
-class Demo(msgspec.Struct, frozen=True):
-    """What the demonstration made, and where it lies."""
-
-    investigation: Investigation
-    report_path: Path
-    workspace: Workspace
-    ingested: IngestReport
 
 
 class Workspace:
@@ -118,7 +108,7 @@ class Workspace:
         toml = self.folder / organisation.FILE
         if not toml.exists():
             toml.write_text(organisation.TEMPLATE, "utf-8")
-        return ingest(
+        report = ingest(
             lake,
             [str(s) for s in sources],
             repair=repair,
@@ -128,6 +118,8 @@ class Workspace:
             progress=progress,
             remark=remark,
         )
+        derive(lake, DERIVED)
+        return report
 
     def status(self) -> Status:
         """What the lake holds, where its gaps are, and what was rejected."""
@@ -180,7 +172,7 @@ class Workspace:
             since=times.interval(since).start if since else None,
             until=times.interval(until).end if until else None,
         )
-        lake.upsert("findings", _table(found.findings), "uid")
+        lake.upsert("findings", as_table(found.findings), "uid")
         ranked = self._ranked(Decisions(self.folder).applied(found.findings))
         new = sum(f.uid not in known for f in found.findings)
         return Detection(findings=ranked, skipped=found.skipped, errors=chosen.errors, new=new)
@@ -314,8 +306,11 @@ class Workspace:
         """Write a labelled history into a folder (docs/tutorial.md)."""
         return simulate(story, out, seed=seed, events=events, days=days, digests=digests)
 
-    def _reading(self) -> tuple[Lake, DuckDB, Snapshot]:
+    def _reading(self, *, derived: bool = False) -> tuple[Lake, DuckDB, Snapshot]:
+        """With `derived`, the derived tables are brought up to date first, if an ingest was killed before it could."""
         lake, engine = Lake(self.folder), DuckDB()
+        if derived:
+            derive(lake, DERIVED)
         return lake, engine, lake.mount(engine)
 
     def _placeholders(self) -> Placeholders:
@@ -351,47 +346,12 @@ class Workspace:
         return scoping.of_observable(engine, asked, until - times.duration(window), until)
 
     def _as_of(self, engine: DuckDB, snapshot: Snapshot) -> dict[str, Any]:
-        names = {"records": "seen", "events": "events", "duplicates": "duplicates", "rejected": "rejected"}
-        sums = ", ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {shown}" for name, shown in names.items())
-        sql = (
-            f"SELECT {sums}, count(*) AS files, min(first_time) AS first_time, max(last_time) AS last_time FROM ledger"
-        )
         integrity = proofs.counts(engine) or "not verified"
-        return {"delta_version": snapshot.versions["events"], "ledger": engine.query(sql)[0], "integrity": integrity}
-
-
-def _table(findings: Sequence[Finding]) -> ac.Table:
-    """Findings as rows of their table; the status is the journal's, not theirs."""
-    columns = TABLES["findings"].columns
-    values: Mapping[str, list[Any]] = {
-        column.path: [_stored_value(f, column.path) for f in findings] for column in columns
-    }
-    return arrow.table(columns, values)
-
-
-def _stored_value(finding: Finding, name: str) -> Any:
-    value = getattr(finding, name)
-    return [(r.uid, r.uid, r.type, None) for r in value] if name == "resources" else value
+        return {"delta_version": snapshot.versions["events"], "ledger": totals(engine), "integrity": integrity}
 
 
 def _rule_paths(extra: Sequence[Path | str], *, no_pack: bool) -> list[Path]:
     return [*([] if no_pack else [catalog.PACKS / "rules"]), *map(Path, extra)]
-
-
-def demo(progress: Progress | None = None) -> Demo:
-    """Simulate an incident in a temporary folder, ingest it, find it, investigate it, write the report."""
-    folder = Path(tempfile.mkdtemp(prefix="trailhound-demo-"))
-    workspace = Workspace(folder / "workspace")
-    workspace.simulate(DEMO_STORY, folder / "logs")
-    lake_toml = folder / "logs" / organisation.FILE
-    workspace.folder.mkdir()
-    lake_toml.rename(workspace.folder / organisation.FILE)
-    ingested = workspace.ingest([folder / "logs" / "AWSLogs"], progress=progress)
-    worst = workspace.detect().findings[0]
-    investigation = workspace.investigate(worst.uid)
-    report = folder / "report.html"
-    report.write_text(html.render(investigation), "utf-8")
-    return Demo(investigation, report, workspace, ingested)
 
 
 def _versions() -> dict[str, str]:

@@ -21,10 +21,10 @@ def demo(*, options: Options = Options()) -> None:
     """
     if options.workspace:
         raise RequestError("demo makes a workspace of its own", next_step="leave out --workspace")
-    from trailhound import workspace  # noqa: PLC0415 - start-up
+    from trailhound import demo as demonstration  # noqa: PLC0415 - start-up
 
     with render.progress(options, "demo") as advance:
-        shown = workspace.demo(advance)
+        shown = demonstration.demo(advance)
     if options.format == "json":  # even on a pipe a demonstration is for people
         render.document(shown.investigation)
     else:

@@ -9,12 +9,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import arro3.core as ac
+
 from trailhound.detections.candidates import CANDIDATES
 from trailhound.detections.rules import Correlation, Rule
 from trailhound.detections.windows import MEMBERS
 from trailhound.engines.dialect import identifier
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import CatalogError
+from trailhound.lake import arrow
+from trailhound.lake.tables import FINDINGS
 from trailhound.model import LEVELS, Finding, Resource
 
 TEMPLATE_NAMES = ("principal", "count", "window", "resources", "account", "operation", "ip")
@@ -31,6 +35,16 @@ def check_template(template: str) -> None:
         if name not in TEMPLATE_NAMES:
             known = ", ".join(f"{{{each}}}" for each in TEMPLATE_NAMES)
             raise CatalogError(f"the title has {{{name}}}, which stands for nothing", next_step=f"there are {known}")
+
+
+def as_table(found: Sequence[Finding]) -> ac.Table:
+    """Findings as rows of their table; the status is the journal's, not theirs."""
+    return arrow.table(FINDINGS, {column.path: [_stored(one, column.path) for one in found] for column in FINDINGS})
+
+
+def _stored(finding: Finding, name: str) -> Any:
+    value = getattr(finding, name)
+    return [(r.uid, r.uid, r.type, None) for r in value] if name == "resources" else value
 
 
 def findings(engine: DuckDB, rules: Mapping[int, Rule]) -> list[Finding]:

@@ -207,3 +207,12 @@ def _day(ms: int) -> date:
 def _days(first: date, last: date) -> Iterator[str]:
     for offset in range((last - first).days + 1):
         yield (first + timedelta(offset)).isoformat()
+
+
+def totals(engine: DuckDB) -> dict[str, int | None]:
+    """The whole ledger in one row: what was seen, and what became of it."""
+    names = {"records": "seen", "events": "events", "duplicates": "duplicates", "rejected": "rejected"}
+    sums = ", ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {shown}" for name, shown in names.items())
+    return engine.query(
+        f"SELECT {sums}, count(*) AS files, min(first_time) AS first_time, max(last_time) AS last_time FROM ledger"
+    )[0]

@@ -20,6 +20,7 @@ _PRIMITIVE = {
     "int": ac.DataType.int32(),
     "boolean": ac.DataType.bool(),
 }
+_LISTS = {"strings": ac.DataType.string(), "bigints": ac.DataType.int64()}
 _DUCKDB = {
     "string": "VARCHAR",
     "bigint": "BIGINT",
@@ -27,6 +28,7 @@ _DUCKDB = {
     "boolean": "BOOLEAN",
     "timestamp": "TIMESTAMPTZ",
     "strings": "VARCHAR[]",
+    "bigints": "BIGINT[]",
     "resources": "STRUCT(" + ", ".join(f"{name} VARCHAR" for name, _ in RESOURCE_FIELDS) + ")[]",
 }
 
@@ -78,8 +80,8 @@ def _array(kind: str, values: Sequence[Any]) -> ac.Array:
     if kind == "timestamp":
         micros = ac.Array([None if v is None else v * 1000 for v in values], type=ac.DataType.int64())
         return micros.cast(ac.DataType.timestamp("us", tz="UTC"))
-    if kind == "strings":
-        return ac.list_array(_offsets(values), ac.Array([s for row in values for s in row], type=ac.DataType.string()))
+    if kind in _LISTS:
+        return ac.list_array(_offsets(values), ac.Array([one for row in values for one in row], type=_LISTS[kind]))
     if kind == "resources":
         flat = [item for row in values for item in row]
         members = [ac.Array([item[i] for item in flat], type=ac.DataType.string()) for i in range(len(RESOURCE_FIELDS))]

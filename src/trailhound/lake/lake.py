@@ -136,7 +136,7 @@ class Lake:
         with self.lock():
             kept = self._kept()
             if version >= 0 and version not in kept:
-                _replace(self.root / KEPT, msgspec.json.encode(sorted([*kept, version])))
+                self.write_file(KEPT, msgspec.json.encode(sorted([*kept, version])))
 
     def mount_kept(self, engine: DuckDB, version: int) -> None:
         """Make the events readable as they were in a version that was kept. Raises WorkspaceError if it was not."""
@@ -151,6 +151,16 @@ class Lake:
         files = self._paths(DeltaTable(str(self.root / "events"), version=version))
         engine.mount("events", files, ddl=arrow.ddl(layout.columns), partition=layout.partition)
 
+    def write_file(self, name: str, content: bytes) -> None:
+        """A file beside the tables: whole or not at all, whatever happens meanwhile."""
+        path = self.root / name
+        written = path.with_name(f"{name}.new")
+        try:
+            written.write_bytes(content)
+            written.replace(path)
+        except OSError as error:
+            raise _unwritable(self.root, error) from error
+
     def _kept(self) -> list[int]:
         try:
             return msgspec.json.decode((self.root / KEPT).read_bytes(), type=list[int])
@@ -164,12 +174,12 @@ class Lake:
                 next_step="restore it; it is a JSON list of versions of the events table",
             ) from error
 
-    def mount(self, engine: DuckDB) -> Snapshot:
-        """Make the tables, as they are now, readable on `engine`; their files stay until `close`."""
+    def mount(self, engine: DuckDB, tables: Iterable[str] = tuple(TABLES)) -> Snapshot:
+        """Make tables, as they are now, readable on `engine`; their files stay until `close`."""
         if self._readers_file is None:
             self._readers_file = self._open_lock(".readers")
             fcntl.flock(self._readers_file, fcntl.LOCK_SH)
-        return Snapshot({name: self._mount(engine, name) for name in TABLES})
+        return Snapshot({name: self._mount(engine, name) for name in tables})
 
     def close(self) -> None:
         """Let go of the files that are mounted."""
@@ -197,6 +207,23 @@ class Lake:
         """Paths of the Parquet files that make up the table now."""
         return self._paths(self._delta(table))
 
+    def partitions(self, table: str) -> dict[str, list[str]]:
+        """Partition → paths of its Parquet files, as they are now."""
+        marker, found = f"{TABLES[table].partition}=", dict[str, list[str]]()
+        for path in sorted(self.files(table)):
+            found.setdefault(Path(path).parent.name.removeprefix(marker), []).append(path)
+        return found
+
+    def replace(self, table: str, rows: Any, partitions: Sequence[str] = ()) -> None:
+        """Make these partitions, or the whole of a table that has none, hold nothing but `rows`, in one commit."""
+        layout = TABLES[table]
+        with self.lock():
+            if self._delta(table) is None:
+                self._write(table, rows, mode="append")
+            else:
+                where = f"{layout.partition} IN ({_listed(partitions)})" if layout.partition else None
+                self._write(table, rows, mode="overwrite", predicate=where)
+
     def sizes(self) -> dict[str, TableSize]:
         sizes = {}
         for name in TABLES:
@@ -217,7 +244,7 @@ class Lake:
                         self._rewrite(name, partition)
                         rewritten += 1
             if rewritten:
-                self._vacuum()
+                self.vacuum()
             return rewritten
 
     def flag(self, day: str, event_uids: Sequence[str], flag: str) -> None:
@@ -239,7 +266,7 @@ class Lake:
         )
         self._write(name, rows, mode="overwrite", predicate=where)
 
-    def _vacuum(self) -> None:
+    def vacuum(self) -> None:
         """Delete files that no longer count, unless somebody may be reading them."""
         with self._open_lock(".readers") as readers:
             try:
@@ -314,16 +341,6 @@ class Lake:
             return open(self.root / name, "ab")
         except OSError as error:
             raise _unwritable(self.root, error) from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all, whatever happens meanwhile."""
-    written = path.with_name(f"{path.name}.new")
-    try:
-        written.write_bytes(content)
-        written.replace(path)
-    except OSError as error:
-        raise _unwritable(path.parent, error) from error
 
 
 def _listed(values: Iterable[str]) -> str:

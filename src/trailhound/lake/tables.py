@@ -97,6 +97,119 @@ INTEGRITY_PERIODS = (
 )
 
 
+CREDENTIALS = (
+    Column("event_day", "string", "", "UTC day of the calls, YYYY-MM-DD"),
+    Column("week", "string", "", "partition: Monday of that week"),
+    Column("uid", "string", "", "the credential that was used: see `sessions.uid`"),
+    Column("session_uid", "string", "", "of its session: see `sessions.session_uid`"),
+    Column("credential_uid", "string", "", "access key, where the log shows one"),
+    Column("principal_uid", "string", "", "who used it"),
+    Column("principal_id", "string", "", "principal id as logged: AROA...:session"),
+    Column("account_uid", "string", "", "the caller's account"),
+    Column("created_time", "bigint", "", "when its session began, epoch milliseconds"),
+    Column("first_seen_time", "bigint", "", "first call of the day"),
+    Column("last_seen_time", "bigint", "", "last call of the day"),
+    Column("events", "bigint", "", "calls of the day"),
+)
+
+SESSIONS = (
+    Column("uid", "string", "", "temporary access key where the log shows one, else `session_uid`"),
+    Column("session_uid", "string", "", "principal id and time of creation, AROA...:name@1604631600000"),
+    Column("credential_uid", "string", "", "access key"),
+    Column("principal_uid", "string", "", "whose session it is: a role, a user, root"),
+    Column("account_uid", "string", "", "its account"),
+    Column("name", "string", "", "session name, as whoever opened it chose it"),
+    Column(
+        "operation", "string", "", "the call that issued it: AssumeRole, GetSessionToken ...; empty: not in the log"
+    ),
+    Column("issued_event_uid", "string", "", "that call"),
+    Column("created_time", "bigint", "", "epoch milliseconds"),
+    Column("expiration_time", "bigint", "", "when it ends, where the log says it; epoch milliseconds"),
+    Column("first_seen_time", "bigint", "", "first call made with it"),
+    Column("last_seen_time", "bigint", "", "last call made with it"),
+    Column("events", "bigint", "", "calls made with it; 0: issued and never seen"),
+    Column("parent_uid", "string", "", "session that opened this one; empty when a long-term credential did"),
+    Column("parent_credential_uid", "string", "", "access key that opened it"),
+    Column("parent_principal_uid", "string", "", "who opened it: one step up"),
+    Column(
+        "established", "string", "", "how that step is known: slug, docs/how-to/find-who-it-really-was.md lists them"
+    ),
+    Column("confidence", "string", "", "of that step: certain, likely, possible; empty: the chain ends or breaks here"),
+    Column("origin_uid", "string", "", "the identity at the root, as far as the chain can be followed"),
+    Column(
+        "origin_confidence",
+        "string",
+        "",
+        "certain, likely, possible: the weakest step; broken: what is above is unknown",
+    ),
+    Column("depth", "int", "", "steps from the root to this session"),
+    Column("broken", "string", "", "why the chain breaks here, for people; empty: it does not"),
+    Column("source_identity", "string", "", "sourceIdentity, which no later session can change"),
+)
+
+ACTIVITY = (
+    Column("event_day", "string", "", "UTC day, YYYY-MM-DD"),
+    Column("week", "string", "", "partition: Monday of that week"),
+    Column("hour", "bigint", "", "beginning of the hour, epoch milliseconds"),
+    Column("account_uid", "string", "", "account that received the events"),
+    Column("region", "string", "", "Region"),
+    Column("principal_uid", "string", "", "who"),
+    Column(
+        "origin_uid", "string", "", "the identity at the root of the session; the principal where there is no session"
+    ),
+    Column("service", "string", "", "ec2.amazonaws.com"),
+    Column("operation", "string", "", "API call"),
+    Column("outcome", "string", "", "success, failure, denied"),
+    Column("read_only", "boolean", "", "the call changes nothing"),
+    Column("ip", "string", "", "source address; else the service or `AWS Internal`"),
+    Column("network", "string", "", "203.0.113.0/24, 2001:db8:1::/48, or the kind of what is no public address"),
+    Column("country", "string", "", "of registration, ISO code"),
+    Column("agent", "string", "", "family of the user agent: console, aws-cli, boto3, terraform ..."),
+    Column("is_mfa", "boolean", "", "the session was opened with MFA, where the log says it"),
+    Column("console", "boolean", "", "made in the console"),
+    Column("events", "bigint", "", "calls"),
+    Column("resources", "bigint", "", "named by them, each as often as it is named"),
+    Column("bytes_out", "bigint", "", "handed out by S3"),
+    Column("first_time", "bigint", "", "first of these calls, epoch milliseconds"),
+    Column("last_time", "bigint", "", "last of these calls"),
+)
+
+PRINCIPALS = (
+    Column("uid", "string", "", "`principal_uid` of events"),
+    Column("name", "string", "", "short name"),
+    Column("account_uid", "string", "", "its account"),
+    Column("kind", "string", "", "human, ci, workload, service, other_account, anonymous, root, unknown"),
+    Column("reasons", "strings", "", "why it is taken for that, in words"),
+    Column("family", "string", "", "several that are one actor: role family; else the uid"),
+    Column("peers", "string", "", "group of like principals that it is compared with"),
+    Column("first_seen_time", "bigint", "", "epoch milliseconds"),
+    Column("last_seen_time", "bigint", "", "epoch milliseconds"),
+    Column("events", "bigint", "", "calls"),
+    Column("days", "bigint", "", "days on which it was seen"),
+    Column("sessions", "bigint", "", "of it, so far"),
+    Column("origins", "strings", "", "identities that opened them"),
+    Column("credentials", "strings", "", "long-term access keys it used"),
+    Column("countries", "strings", "", "most used first"),
+    Column("networks", "strings", "", "most used first"),
+    Column("agents", "strings", "", "most used first"),
+    Column("regions", "strings", "", "most used first"),
+    Column("services", "strings", "", "most used first"),
+    Column("hours", "bigints", "", "24 numbers: calls by hour of the day, UTC"),
+)
+
+OBSERVABLES = (
+    Column("kind", "string", "", "ip_address, access_key, instance, bucket, role, user, policy, user_agent ..."),
+    Column("value", "string", "", "in the one form by which it is known: see `resources`"),
+    Column("event_day", "string", "", "UTC day, YYYY-MM-DD"),
+    Column("week", "string", "", "partition: Monday of that week"),
+    Column("operation", "string", "", "API call: with the day, where in `events` to look"),
+    Column("place", "string", "", "where in the event: actor, source, resource, request, response"),
+    Column("first_time", "bigint", "", "first event that names it, epoch milliseconds"),
+    Column("last_time", "bigint", "", "last of them"),
+    Column("events", "bigint", "", "that name it"),
+)
+
+
 class Layout(NamedTuple):
     columns: tuple[Column, ...]
     partition: str | None = None
@@ -117,4 +230,9 @@ TABLES: dict[str, Layout] = {
     "findings": Layout(FINDINGS, sort=("first_seen_time", "uid")),
     "integrity": Layout(INTEGRITY, sort=("path", "place")),
     "integrity_periods": Layout(INTEGRITY_PERIODS, sort=("path", "account_uid", "region", "begin")),
+    "credentials": Layout(CREDENTIALS, partition="week", sort=("event_day", "uid", "principal_uid")),
+    "sessions": Layout(SESSIONS, sort=("uid", "principal_uid")),
+    "activity": Layout(ACTIVITY, partition="week", sort=("principal_uid", "operation", "hour")),
+    "principals": Layout(PRINCIPALS, sort=("uid",)),
+    "observables": Layout(OBSERVABLES, partition="week", sort=("kind", "value", "event_day", "operation", "place")),
 }

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 OCSF_VERSION = "1.8.0"
 
-Type = Literal["string", "bigint", "int", "boolean", "timestamp", "strings", "resources"]
+Type = Literal["string", "bigint", "int", "boolean", "timestamp", "strings", "bigints", "resources"]
 
 
 class Column(NamedTuple):
