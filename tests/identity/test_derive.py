@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.lake.rows import DAY, START, Row, event
+
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.derive import STATE, Daily, Whole, derive, week
 from trailhound.lake.arrow import events_table
