@@ -24,7 +24,7 @@ _DELIVERED = re.compile(r"_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4}Z)_")
 
 
 class Source(msgspec.Struct):
-    """An object on its way into the ledger; the fields are those of its row."""
+    """An object on its way into the ledger; the fields are those of its row, and `partial`."""
 
     uid: str
     name: str
@@ -42,6 +42,7 @@ class Source(msgspec.Struct):
     flags: tuple[str, ...] = ()
     difference: str = ""
     etag: str = ""
+    partial: bool = False  # it has such records, which make way when the records themselves come
 
     @classmethod
     def of(cls, name: str, size: int = 0, sha256: str = "", etag: str = "") -> Source:

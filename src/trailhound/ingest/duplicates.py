@@ -2,7 +2,8 @@
 
 A copy is a record whose JSON says the same, whatever its blanks and the order of its keys. Two records
 with one eventID that say different things are both kept, and both flagged: one of them was changed. A
-record put together from less (`partial`) says nothing new of an event that is there.
+record put together from less (`partial`) says nothing new of an event that is there, and makes way for the
+record itself when that comes later.
 """
 
 from __future__ import annotations
@@ -24,6 +25,14 @@ CONFLICT = "conflict"
 _READ = "read_parquet([{files}], hive_partitioning = true, hive_types = {{'event_day': VARCHAR}})"
 
 
+class Place(NamedTuple):
+    """Where a row of the lake came from, and the day on which it lies."""
+
+    day: str
+    source_uid: str
+    source_index: int
+
+
 class Verdicts(msgspec.Struct):
     """Rows of a batch, by number."""
 
@@ -32,6 +41,7 @@ class Verdicts(msgspec.Struct):
     own: list[int] = []  # written from this very place before: by an ingest that was interrupted, or is repeated
     conflicts: list[int] = []  # of the new ones
     stored_conflicts: dict[str, set[str]] = {}  # day → uids of rows in the lake that the conflicts contradict
+    superseded: list[Place] = []  # partial rows in the lake, of which the record itself has come
 
 
 class _Stored(NamedTuple):
@@ -41,6 +51,7 @@ class _Stored(NamedTuple):
     raw: str
     row: int  # in the batch; -1 when it is in the lake
     flagged: bool = False
+    partial: bool = False
 
 
 class Index:
@@ -83,7 +94,12 @@ class Index:
             if partial[row] and others and not any((one.source_uid, one.source_index) == place for one in others):
                 verdicts.duplicates.append(row)
                 continue
-            this = _Stored(days[row], *place, columns["raw_data"][row], row)
+            if not partial[row]:
+                verdicts.superseded += [
+                    Place(one.day, one.source_uid, one.source_index) for one in others if one.partial
+                ]
+                others[:] = [one for one in others if not one.partial]
+            this = _Stored(days[row], *place, columns["raw_data"][row], row, partial=partial[row])
             _compare(this, others, uid, verdicts)
         return verdicts
 
@@ -105,7 +121,8 @@ class Index:
             self._engine.mount_arrow("wanted", _column("uid", wanted))
             rows = self._engine.query(
                 "SELECT metadata.uid AS uid, event_day, source_uid, source_index, raw_data, "
-                f"list_contains(flags, {literal(CONFLICT)}) AS flagged FROM {_parquet(files)} "
+                f"list_contains(flags, {literal(CONFLICT)}) AS flagged, list_contains(flags, {literal(PARTIAL)}) AS partial "
+                f"FROM {_parquet(files)} "
                 "SEMI JOIN wanted ON metadata.uid = wanted.uid"
             )
             for row in rows:

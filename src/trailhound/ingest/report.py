@@ -26,8 +26,8 @@ class IngestReport(msgspec.Struct):
     """seen = events + duplicates + rejected, always. Times in epoch milliseconds."""
 
     seen: int = 0
-    events: int = 0  # rows added
-    duplicates: int = 0  # records that were in the lake already, or twice in the input
+    events: int = 0  # rows that the lake gained
+    duplicates: int = 0  # records of events that were in the lake already, or twice in the input
     rejected: int = 0
     reasons: dict[str, int] = {}  # of rejection
     files: int = 0  # objects: files, and members of archives

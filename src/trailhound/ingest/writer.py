@@ -16,10 +16,12 @@ from itertools import groupby
 from typing import Any
 
 import arro3.core as ac
+import msgspec
 
+from trailhound.containers.rows import PARTIAL
 from trailhound.engines.dialect import literal
 from trailhound.ingest.batch import Batch, Source
-from trailhound.ingest.duplicates import CONFLICT, Index, Verdicts
+from trailhound.ingest.duplicates import CONFLICT, Index, Place, Verdicts
 from trailhound.ingest.report import IngestReport
 from trailhound.lake import arrow
 from trailhound.lake.lake import Lake
@@ -53,6 +55,7 @@ class Writer:
             self._index.refresh()
             verdicts = self._index.judge(columns)
             self._write_events(columns, table, order, verdicts)
+            self._supersede(verdicts.superseded)
             self._write_rejects(rejects, batch)
             _account(batch.sources, columns, verdicts, rejects, report)
             self._count_known(batch.known, report)
@@ -72,6 +75,30 @@ class Writer:
             self._lake.append("events", rows.take(ac.Array(order, type=ac.DataType.uint32())))
         for day, uids in sorted(verdicts.stored_conflicts.items()):
             self._lake.flag(day, sorted(uids), CONFLICT)
+
+    def _supersede(self, places: Sequence[Place]) -> None:
+        """Partial rows make way: what were events of their objects are duplicates now.
+
+        The ledger first: an interrupt leaves rows that are found again, and counted as they are then.
+        """
+        if not places:
+            return
+        listed = ", ".join(map(literal, sorted({place.source_uid for place in places})))
+        rows = self._lake.query("ledger", f"SELECT * FROM ledger WHERE uid IN ({listed})")
+        for row in rows:
+            self._recount(row, gone=sum(place.source_uid == row["uid"] for place in places))
+        values = {column.path: [row[column.path] for row in rows] for column in LEDGER}
+        self._lake.upsert("ledger", arrow.table(LEDGER, values), "uid")
+        for day in sorted({place.day for place in places}):
+            self._lake.remove(day, {(one.source_uid, one.source_index) for one in places if one.day == day})
+
+    def _recount(self, row: dict[str, Any], gone: int = 0) -> None:
+        """Events of an object by the rows that it has in the lake; the others of them were duplicates."""
+        (found,) = self._lake.query(
+            "events", f"SELECT count(*) AS events FROM events WHERE source_uid = {literal(row['uid'])}"
+        )
+        row["duplicates"] += row["events"] - (found["events"] - gone)
+        row["events"] = found["events"] - gone
 
     def _write_rejects(self, rejects: Sequence[Reject], batch: Batch) -> None:
         """What is said of an object that is read again replaces what was said before; what is read on adds to it."""
@@ -110,7 +137,11 @@ class Writer:
         for source in unique.values():
             source.ingested_at = now
             source.records = source.events + source.duplicates + source.rejected
-        values = {column.path: [getattr(source, column.path) for source in unique.values()] for column in LEDGER}
+        rows = [msgspec.structs.asdict(source) for source in unique.values()]
+        for row in rows:
+            if row["partial"]:  # rows of earlier batches may have made way since, to what another process read
+                self._recount(row)
+        values = {column.path: [row[column.path] for row in rows] for column in LEDGER}
         self._lake.upsert("ledger", arrow.table(LEDGER, values), "uid")
 
 
@@ -144,6 +175,7 @@ def _account(
         row += sum(1 for _ in run)
         span = times[begin:row]
         source.events += row - begin
+        source.partial = source.partial or any(PARTIAL in flags for flags in columns["flags"][begin:row])
         source.first_time = min([*span, source.first_time or span[0]])
         source.last_time = max([*span, source.last_time or span[0]])
         report.span(source.first_time, source.last_time)
@@ -151,8 +183,8 @@ def _account(
         sources[uid].events -= count
         sources[uid].duplicates += count
     report.seen += len(places)
-    report.events += len(verdicts.new)
-    report.duplicates += len(verdicts.duplicates) + len(verdicts.own)
+    report.events += len(verdicts.new) - len(verdicts.superseded)
+    report.duplicates += len(verdicts.duplicates) + len(verdicts.own) + len(verdicts.superseded)
     for reject in rejects:
         sources[reject.source_uid].rejected += 1
         report.reject(sources[reject.source_uid].name, reject)

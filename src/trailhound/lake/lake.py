@@ -256,12 +256,18 @@ class Lake:
         with self.lock():
             self._rewrite("events", day, replace=marked)
 
-    def _rewrite(self, name: str, partition: str | None, *, replace: str = "") -> None:
+    def remove(self, day: str, places: Iterable[tuple[str, int]]) -> None:
+        """Remove the events of one day that came from these places (source_uid, source_index), in one commit."""
+        listed = ", ".join(f"({dialect.literal(uid)}, {index})" for uid, index in sorted(places))
+        with self.lock():
+            self._rewrite("events", day, keep=f"(source_uid, source_index) NOT IN ({listed})")
+
+    def _rewrite(self, name: str, partition: str | None, *, replace: str = "", keep: str = "TRUE") -> None:
         layout = TABLES[name]
         self._mount(self.engine, name)
         where = f"{layout.partition} = {dialect.literal(partition)}" if partition else None
         rows = self.engine.stream(
-            f"SELECT * {f'REPLACE ({replace})' if replace else ''} FROM {name} {f'WHERE {where}' if where else ''} "
+            f"SELECT * {f'REPLACE ({replace})' if replace else ''} FROM {name} WHERE {where or 'TRUE'} AND {keep} "
             f"ORDER BY {', '.join(dialect.column(path) for path in layout.sort)}"
         )
         self._write(name, rows, mode="overwrite", predicate=where)
