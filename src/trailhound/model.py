@@ -54,13 +54,29 @@ class Resource(_Frozen, frozen=True, kw_only=True):
     type: str = ""
 
 
+class Analysis(_Frozen, frozen=True, kw_only=True):
+    """What a baseline compared: an hour with the hours before it."""
+
+    kind: str  # of the baseline: "first_seen", "more_than_usual", ...
+    actor: str  # whose habits they are: a principal, the identity behind a session, a role family, an account
+    measured: str  # "country", "calls an hour", ...
+    expected: str  # from what was before: "DE, FR", "0 to 2"
+    seen: str
+    score: float  # how much it surprises, in the kind's own unit; comparable within one baseline only
+    threshold: float  # from which score on it is told, as set from the weeks before
+    history_days: int  # from the actor's first day to this hour
+    active_days: int  # of these, days on which it was seen
+    peers: int | None = None  # that it was compared with
+    peers_alike: int | None = None  # of these, that had done the same before
+
+
 class Finding(_Frozen, frozen=True, kw_only=True):
     """A rule met events. Stored as is; shown as an OCSF Detection Finding (2004)."""
 
     uid: str  # hash of rule + group + first event: stable when the finding grows
     rule_uid: str
     rule_title: str
-    rule_kind: str  # "sigma", "event_count", "value_count", ...
+    rule_kind: str  # "sigma", "event_count", "value_count", ..., "baseline"
     level: Level
     title: str  # one line: who did what to how many
     desc: str
@@ -83,6 +99,7 @@ class Finding(_Frozen, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     status: Literal["new", "closed", "suppressed"] = "new"
     status_reason: str = ""
+    analysis: Analysis | None = None  # of a baseline: what it stood on
 
 
 class Gap(_Frozen, frozen=True, kw_only=True):
@@ -91,6 +108,41 @@ class Gap(_Frozen, frozen=True, kw_only=True):
     what: str  # "history", "region", "data_events", "osint", "field", ...
     because: str  # a sentence: "history of account 0123456789 begins on 2020-11-05"
     how_to_get: str
+
+
+class Integrity(_Frozen, frozen=True, kw_only=True):
+    """How many objects of the ledger are in each state; the words are those of `trailhound verify`."""
+
+    verified: int
+    broken: int  # proven not to be what was delivered
+    unverifiable: int
+    unchecked: int  # `verify` has not seen them under the name by which they were ingested
+
+
+class Source(_Frozen, frozen=True, kw_only=True):
+    """A row of the ledger in which cited events stand: from a sentence to a file."""
+
+    uid: str
+    name: str  # empty: the ledger has no such row, since its ingest was interrupted
+    sha256: str
+    integrity: Literal["verified", "broken", "unverifiable", "unchecked"]
+    evidence: tuple[str, ...]  # those of the answer's evidence that stand in it
+
+
+class Basis(_Frozen, frozen=True, kw_only=True):
+    """The part of the ledger that was there to be looked at for an answer, and the objects that it cites."""
+
+    accounts: tuple[str, ...]  # of the events asked about; cited events may be of others, too
+    since: int  # the span that was looked at
+    until: int
+    objects: int  # that hold events of these accounts, and whose own span meets this one
+    events: int  # of these objects, as the ledger counts them
+    duplicates: int
+    rejected: int
+    unplaced: int  # rejected records of objects without any event: of which account and time they are, nothing tells
+    integrity: Integrity  # of these objects
+    sources: tuple[Source, ...]  # of the cited events, at most 20: broken ones first, then those that hold most of them
+    sources_count: int
 
 
 class Answer(_Frozen, frozen=True, kw_only=True):
@@ -108,7 +160,8 @@ class Answer(_Frozen, frozen=True, kw_only=True):
     evidence_count: int
     query: str
     parameters: dict[str, Any]
-    gaps: tuple[Gap, ...] = ()
+    basis: Basis
+    gaps: tuple[Gap, ...] = ()  # why it is unknown; of a yes: what qualifies it
     covers: str = ""
     not_covered: str = ""
 

@@ -14,7 +14,7 @@ from trailhound import __version__, catalog
 from trailhound import settings as organisation
 from trailhound.cases import Decisions, by_uid, check_until
 from trailhound.detections.detect import Skipped, detect
-from trailhound.detections.findings import as_table
+from trailhound.detections.findings import as_table, from_rows
 from trailhound.detections.lint import lint
 from trailhound.detections.placeholders import Placeholders, Production
 from trailhound.detections.proof import ProofResult, prove
@@ -320,7 +320,7 @@ class Workspace:
 
     def _stored(self, engine: DuckDB) -> list[Finding]:
         rows = engine.query("SELECT * FROM findings ORDER BY first_seen_time, uid")
-        return Decisions(self.folder).applied(msgspec.convert(rows, list[Finding]))
+        return Decisions(self.folder).applied(from_rows(rows))
 
     def _ranked(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
         return tuple(

@@ -10,9 +10,11 @@ import pytest
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from trailhound.catalog import PACKS
+from trailhound.detections.findings import as_table, from_rows
 from trailhound.detections.ocsf_finding import document
 from trailhound.detections.sigma import load_rules
-from trailhound.model import Finding, Resource
+from trailhound.engines.duckdb import DuckDB
+from trailhound.model import Analysis, Finding, Resource
 from trailhound.vocab import attack
 
 FINDING = Finding(
@@ -21,6 +23,11 @@ FINDING = Finding(
     threshold=20, window_ms=300_000, principal_uid="arn:aws:iam::111122223333:user/alice", principal_name="alice",
     account_uid="111122223333", regions=("us-east-1",), src_ips=("198.51.100.7",), operations=("TerminateInstances",),
     resources=(Resource(uid="i-1", type="AWS::EC2::Instance"),),
+)  # fmt: skip
+
+ANALYSIS = Analysis(
+    kind="more_than_usual", actor=FINDING.principal_uid, measured="calls an hour", expected="0 to 2", seen="23", score=7.5,
+    threshold=5.0, history_days=412, active_days=300, peers=14, peers_alike=0,
 )  # fmt: skip
 
 
@@ -41,6 +48,25 @@ def test_a_bare_finding_is_valid_too(validator):
         FINDING, attacks=(), regions=(), src_ips=(), resources=(), principal_name="", threshold=None, window_ms=None
     )
     assert [error.message for error in validator.iter_errors(document(bare))] == []
+
+
+def test_a_baselines_finding_says_what_was_expected_what_was_seen_and_on_what_history(validator):
+    shown = document(msgspec.structs.replace(FINDING, rule_kind="baseline", analysis=ANALYSIS))
+    assert [error.message for error in validator.iter_errors(shown)] == []
+    (analysis,) = shown["anomaly_analyses"]
+    assert analysis["analysis_targets"][0]["name"] == ANALYSIS.actor
+    assert analysis["anomalies"][0]["observations"][0]["value"] == "23"
+    assert analysis["baselines"][0]["observations"][0]["value"] == "0 to 2"
+    assert "412 days" in analysis["baselines"][0]["observed_pattern"]
+    assert shown["finding_info"]["analytic"]["type"] == "Statistical"
+
+
+def test_a_stored_finding_comes_back_as_it_was():
+    given = [FINDING, msgspec.structs.replace(FINDING, uid="cd34", rule_kind="baseline", analysis=ANALYSIS)]
+    engine = DuckDB(threads=1)
+    engine.mount_arrow("findings", as_table(given))
+    assert from_rows(engine.query("SELECT * FROM findings ORDER BY uid")) == given
+    engine.close()
 
 
 def test_it_holds_what_the_contract_names():

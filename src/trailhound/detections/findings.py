@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import arro3.core as ac
+import msgspec
 
 from trailhound.detections.candidates import CANDIDATES
 from trailhound.detections.rules import Correlation, Rule
@@ -42,8 +43,18 @@ def as_table(found: Sequence[Finding]) -> ac.Table:
     return arrow.table(FINDINGS, {column.path: [_stored(one, column.path) for one in found] for column in FINDINGS})
 
 
+def from_rows(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
+    """Findings of rows of their table."""
+    decode = msgspec.json.decode
+    return msgspec.convert(
+        [{**row, "analysis": decode(row["analysis"]) if row.get("analysis") else None} for row in rows], list[Finding]
+    )
+
+
 def _stored(finding: Finding, name: str) -> Any:
     value = getattr(finding, name)
+    if name == "analysis":
+        return msgspec.json.encode(value).decode() if value else None
     return [(r.uid, r.uid, r.type, None) for r in value] if name == "resources" else value
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from trailhound import __version__
-from trailhound.model import Finding, Level
+from trailhound.model import Analysis, Finding, Level
 from trailhound.ocsf.schema import OCSF_VERSION
 from trailhound.vocab import attack, ocsf
 
 CLASS_UID = 2004
 _SEVERITY: dict[Level, int] = {"informational": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
 _STATUS = {"new": 1, "suppressed": 3, "closed": 4}
-_CREATE, _RULE = 1, 1
+_CREATE = 1
+_RULE, _STATISTICAL = (1, "Rule"), (3, "Statistical")
 _IP, _USER_UID, _RESOURCE_UID = 2, 31, 10
 
 
@@ -44,6 +45,7 @@ def document(finding: Finding) -> dict[str, Any]:
         "finding_info": _info(finding),
         "evidences": _evidences(finding),
         **({"resources": [_resource(r.uid, r.type) for r in finding.resources]} if finding.resources else {}),
+        **({"anomaly_analyses": [_anomaly(finding, finding.analysis)]} if finding.analysis else {}),
         "observables": _observables(finding),
         "unmapped": {"trailhound": {"lineage": finding.principal_uid, "count": finding.count, **_limits(finding)}},
     }
@@ -55,11 +57,12 @@ def _cloud(finding: Finding) -> dict[str, Any]:
 
 
 def _info(finding: Finding) -> dict[str, Any]:
+    type_id, type_name = _STATISTICAL if finding.analysis else _RULE
     info: dict[str, Any] = {
         "uid": finding.uid,
         "title": finding.title,
         "desc": finding.desc,
-        "analytic": {"type_id": _RULE, "type": "Rule", "uid": finding.rule_uid, "name": finding.rule_title},
+        "analytic": {"type_id": type_id, "type": type_name, "uid": finding.rule_uid, "name": finding.rule_title},
         "related_events": [{"uid": uid} for uid in finding.event_uids],
         "first_seen_time": finding.first_seen_time,
         "last_seen_time": finding.last_seen_time,
@@ -94,6 +97,21 @@ def _observables(finding: Finding) -> list[dict[str, Any]]:
         for name, kind, value in named
         if value
     ]
+
+
+def _anomaly(finding: Finding, analysis: Analysis) -> dict[str, Any]:
+    """Expected and seen of one parameter; the baseline's observation says on how many days it stands."""
+    asked = {"observation_parameter": analysis.measured, "observation_type": analysis.kind}
+    span = {"start_time": finding.first_seen_time, "end_time": finding.last_seen_time}
+    seen = {"value": analysis.seen, "count": finding.count, "timespan": span}
+    found = [{**asked, "observed_pattern": finding.title, "observations": [seen]}]
+    before = f"{analysis.history_days} days of history, active on {analysis.active_days}"
+    expected = {"value": analysis.expected, "count": analysis.active_days}
+    return {
+        "analysis_targets": [{"name": analysis.actor, "type": "User"}],
+        "anomalies": found,
+        "baselines": [{**asked, "observed_pattern": before, "observations": [expected]}],
+    }
 
 
 def _limits(finding: Finding) -> dict[str, Any]:

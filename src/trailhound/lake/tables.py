@@ -37,7 +37,7 @@ FINDINGS = (
     Column("uid", "string", "", "hash of rule, group and first event"),
     Column("rule_uid", "string", "", "id of the rule"),
     Column("rule_title", "string", "", "its title"),
-    Column("rule_kind", "string", "", "sigma, event_count, value_count ..."),
+    Column("rule_kind", "string", "", "sigma, event_count, value_count ..., baseline"),
     Column("level", "string", "", "informational, low, medium, high, critical"),
     Column("title", "string", "", "one line: who did what to how many"),
     Column("desc", "string", "", "what the rule looks for"),
@@ -60,6 +60,9 @@ FINDINGS = (
     Column("tags", "strings", "", "as the rule names them"),
     Column("status", "string", "", "new, closed, suppressed"),
     Column("status_reason", "string", "", "why it was closed or suppressed"),
+    Column(
+        "analysis", "string", "", "JSON, of a baseline: kind, actor, measured, expected, seen, score, history_days ..."
+    ),
 )
 
 INTEGRITY = (
@@ -154,19 +157,22 @@ ACTIVITY = (
     Column("account_uid", "string", "", "account that received the events"),
     Column("region", "string", "", "Region"),
     Column("principal_uid", "string", "", "who"),
+    Column("principal_type", "string", "", "IAMUser, AssumedRole, Root, AWSService ..., as the log says it"),
+    Column("issuer_uid", "string", "", "role or user that issued the session, with its path"),
     Column(
         "origin_uid", "string", "", "the identity at the root of the session; the principal where there is no session"
     ),
     Column("service", "string", "", "ec2.amazonaws.com"),
     Column("operation", "string", "", "API call"),
-    Column("outcome", "string", "", "success, failure, denied"),
+    Column("outcome", "string", "", "success, failure, denied; unknown: the log does not say"),
     Column("read_only", "boolean", "", "the call changes nothing"),
     Column("ip", "string", "", "source address; else the service or `AWS Internal`"),
-    Column("network", "string", "", "203.0.113.0/24, 2001:db8:1::/48, or the kind of what is no public address"),
+    Column("network", "string", "", "203.0.113.0/24, 2001:db8:1::/48; private, aws service, AWS Internal, other, none"),
     Column("country", "string", "", "of registration, ISO code"),
-    Column("agent", "string", "", "family of the user agent: console, aws-cli, boto3, terraform ..."),
+    Column("invoked_by", "string", "", "service that called on its behalf: the address may then be the service's"),
+    Column("agent", "string", "", "family of the user agent, as the caller wrote it: aws-cli, boto3, terraform ..."),
     Column("is_mfa", "boolean", "", "the session was opened with MFA, where the log says it"),
-    Column("console", "boolean", "", "made in the console"),
+    Column("console", "boolean", "", "the log itself says that it was made in the console, or is a sign-in to it"),
     Column("events", "bigint", "", "calls"),
     Column("resources", "bigint", "", "named by them, each as often as it is named"),
     Column("bytes_out", "bigint", "", "handed out by S3"),
@@ -232,7 +238,15 @@ TABLES: dict[str, Layout] = {
     "integrity_periods": Layout(INTEGRITY_PERIODS, sort=("path", "account_uid", "region", "begin")),
     "credentials": Layout(CREDENTIALS, partition="week", sort=("event_day", "uid", "principal_uid")),
     "sessions": Layout(SESSIONS, sort=("uid", "principal_uid")),
-    "activity": Layout(ACTIVITY, partition="week", sort=("principal_uid", "operation", "hour")),
+    # By all that tells its rows apart, or the same events would give them in another order.
+    "activity": Layout(
+        ACTIVITY,
+        partition="week",
+        sort=(
+            *("principal_uid", "operation", "hour", "ip", "account_uid", "region", "origin_uid", "service", "outcome"),
+            *("read_only", "agent", "invoked_by", "is_mfa", "console", "principal_type", "issuer_uid"),
+        ),
+    ),
     "principals": Layout(PRINCIPALS, sort=("uid",)),
     "observables": Layout(OBSERVABLES, partition="week", sort=("kind", "value", "event_day", "operation", "place")),
 }
