@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trailhound.identity.activity import ACTIVITY
 from trailhound.identity.derive import Derived
 
-DERIVED: tuple[Derived, ...] = ()
+DERIVED: tuple[Derived, ...] = (ACTIVITY,)
