@@ -10,6 +10,7 @@ from __future__ import annotations
 from trailhound.engines import dialect
 from trailhound.enrichers import context
 from trailhound.identity.derive import Daily
+from trailhound.identity.sessions import ORIGIN, ORIGINS_BY_DAY
 from trailhound.vocab import tsv
 
 HOUR = 3_600_000  # milliseconds
@@ -23,15 +24,17 @@ _TEXT = f"TRY({dialect.json_text('raw_data', '$.sessionCredentialFromConsole')})
 _SAYS = f"contains(raw_data, '\"sessionCredentialFromConsole\"') AND {dialect.equals(_TEXT, 'true')}"
 _OUTCOME = "CASE WHEN denied THEN 'denied' WHEN status_id = 2 THEN 'failure' WHEN status_id = 1 THEN 'success' ELSE 'unknown' END"
 _CALLS = f"""
-SELECT event_day, time - ((time % {HOUR}) + {HOUR}) % {HOUR} AS hour, cloud.account.uid AS account_uid,
-  cloud.region AS region, principal_uid, actor.user.type AS principal_type, actor.session.issuer AS issuer_uid,
+SELECT event_day, time - ((time % {HOUR}) + {HOUR}) % {HOUR} AS hour,
+  cloud.account.uid AS account_uid, cloud.region AS region,
+  principal_uid, actor.user.type AS principal_type, actor.session.issuer AS issuer_uid,
+  coalesce(origin_of.origin, principal_uid) AS origin_uid,
   api.service.name AS service, api.operation AS operation, {_OUTCOME} AS outcome, read_only,
   coalesce(src_endpoint.ip, src_endpoint.domain) AS ip, actor.invoked_by AS invoked_by,
   http_request.user_agent AS user_agent, coalesce(actor.session.is_mfa, is_mfa) AS is_mfa,
   {{says}} OR coalesce(lower(metadata.event_code) IN ('awsconsolesignin', 'awsconsoleaction'), FALSE) AS console,
   count(*) AS events, sum(coalesce(len(resources), 0)) AS resources, sum(coalesce(traffic.bytes_out, 0)) AS bytes_out,
   min(time) AS first_time, max(time) AS last_time
-FROM events WHERE {{which}} GROUP BY ALL"""
+FROM events LEFT JOIN {ORIGIN} WHERE {{which}} GROUP BY ALL"""
 
 _NETWORK = f"""
 CASE WHEN context.network IS NOT NULL THEN context.network WHEN ip IS NULL THEN 'none'
@@ -56,7 +59,7 @@ WITH calls AS MATERIALIZED (
 agents AS MATERIALIZED (
   SELECT user_agent, {_family("user_agent")} AS agent FROM (SELECT DISTINCT user_agent FROM calls))
 SELECT calls.* EXCLUDE (user_agent, events, resources, bytes_out, first_time, last_time),
-  calls.principal_uid AS origin_uid, agents.agent, {_NETWORK} AS network, context.country,
+  agents.agent, {_NETWORK} AS network, context.country,
   sum(events)::BIGINT AS events, sum(resources)::BIGINT AS resources,
   least(sum(bytes_out), {_LARGEST})::BIGINT AS bytes_out, min(first_time) AS first_time, max(last_time) AS last_time
 FROM calls JOIN agents ON agents.user_agent IS NOT DISTINCT FROM calls.user_agent
@@ -64,4 +67,11 @@ LEFT JOIN context ON context.value = calls.ip
 GROUP BY ALL"""
 
 
-ACTIVITY = Daily(table="activity", version=1, select=_SELECT, prepare=context.mount)
+ACTIVITY = Daily(
+    table="activity",
+    version=1,
+    select=_SELECT,
+    prepare=context.mount,
+    needs=("sessions", "credentials"),
+    also=ORIGINS_BY_DAY,
+)
