@@ -16,16 +16,18 @@ from trailhound.vocab.aws import MASKS
 LONG_TERM = ("AKIA", "ACCA")
 
 _NO_KEY = ", ".join(map(literal, sorted(MASKS)))
-_KEY = f"(CASE WHEN actor.user.credential_uid NOT IN ({_NO_KEY}) THEN actor.user.credential_uid END)"
-_TEMPORARY = f"(left({_KEY}, 4) NOT IN ({', '.join(map(literal, LONG_TERM))}))"
+
+# SQL over `events`: the access key, where the log shows one.
+KEY = f"(CASE WHEN actor.user.credential_uid NOT IN ({_NO_KEY}) THEN actor.user.credential_uid END)"
+_TEMPORARY = f"(left({KEY}, 4) NOT IN ({', '.join(map(literal, LONG_TERM))}))"
 _BEGUN = "(actor.user.uid_alt || '@' || actor.session.created_time)"
 
 # SQL over `events`: `sessions.uid` of the credential that made the call; NULL for a long-term key, a service, a
 # caller from another account. Join on `principal_uid` too: a key that an anonymiser made alike is no key.
-SESSION_UID = f"(CASE WHEN {_TEMPORARY} THEN {_KEY} WHEN {_KEY} IS NULL THEN {_BEGUN} END)"
+SESSION_UID = f"(CASE WHEN {_TEMPORARY} THEN {KEY} WHEN {KEY} IS NULL THEN {_BEGUN} END)"
 
 # SQL over `events`: what one sitting has in common. A console session has many keys and one time of creation.
-SITTING_UID = f"(CASE WHEN {SESSION_UID} IS NOT NULL THEN coalesce({_BEGUN}, {_KEY}) END)"
+SITTING_UID = f"(CASE WHEN {SESSION_UID} IS NOT NULL THEN coalesce({_BEGUN}, {KEY}) END)"
 
 DERIVED_COLUMNS = ("session_uid", "origin_uid")
 

@@ -116,6 +116,7 @@ CREDENTIALS = (
     Column("created_time", "bigint", "", "when its session began, epoch milliseconds"),
     Column("first_seen_time", "bigint", "", "first call of the day"),
     Column("last_seen_time", "bigint", "", "last call of the day"),
+    Column("first_event_uid", "string", "", "first call of the day"),
     Column("events", "bigint", "", "calls of the day"),
 )
 
@@ -240,7 +241,7 @@ TABLES: dict[str, Layout] = {
     "findings": Layout(FINDINGS, sort=("first_seen_time", "uid")),
     "integrity": Layout(INTEGRITY, sort=("path", "place")),
     "integrity_periods": Layout(INTEGRITY_PERIODS, sort=("path", "account_uid", "region", "begin")),
-    "credentials": Layout(CREDENTIALS, partition="week", sort=("event_day", "uid", "principal_uid")),
+    "credentials": Layout(CREDENTIALS, partition="week", sort=("event_day", "uid", "principal_uid", "session_uid")),
     "sessions": Layout(SESSIONS, sort=("uid", "principal_uid")),
     # By all that tells its rows apart, or the same events would give them in another order.
     "activity": Layout(
