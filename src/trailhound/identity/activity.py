@@ -10,6 +10,7 @@ from __future__ import annotations
 from trailhound.engines import dialect
 from trailhound.enrichers import context
 from trailhound.identity.derive import Daily
+from trailhound.identity.families import family
 from trailhound.identity.sessions import ORIGIN, ORIGINS_BY_DAY
 from trailhound.vocab import tsv
 
@@ -42,7 +43,7 @@ CASE WHEN context.network IS NOT NULL THEN context.network WHEN ip IS NULL THEN 
   WHEN {dialect.full_regex("ip", SERVICE)} THEN 'aws service' ELSE 'other' END"""
 
 
-def _family(agent: str) -> str:
+def _agent(agent: str) -> str:
     """SQL of the family of a user agent: none, one of vocab/agents.tsv, or other."""
     bare = f"trim({agent}, '[] ')"
     known = (
@@ -57,12 +58,14 @@ _SELECT = f"""
 WITH calls AS MATERIALIZED (
   {_CALLS.format(says="FALSE", which=f"NOT {_MAY_SAY}")} UNION ALL {_CALLS.format(says=f"({_SAYS})", which=_MAY_SAY)}),
 agents AS MATERIALIZED (
-  SELECT user_agent, {_family("user_agent")} AS agent FROM (SELECT DISTINCT user_agent FROM calls))
+  SELECT user_agent, {_agent("user_agent")} AS agent FROM (SELECT DISTINCT user_agent FROM calls)),
+families AS MATERIALIZED (
+  SELECT principal_uid, {family("principal_uid")} AS family FROM (SELECT DISTINCT principal_uid FROM calls))
 SELECT calls.* EXCLUDE (user_agent, events, resources, bytes_out, first_time, last_time),
-  agents.agent, {_NETWORK} AS network, context.country,
+  families.family, agents.agent, {_NETWORK} AS network, context.country,
   sum(events)::BIGINT AS events, sum(resources)::BIGINT AS resources,
   least(sum(bytes_out), {_LARGEST})::BIGINT AS bytes_out, min(first_time) AS first_time, max(last_time) AS last_time
-FROM calls JOIN agents ON agents.user_agent IS NOT DISTINCT FROM calls.user_agent
+FROM calls JOIN families USING (principal_uid) JOIN agents ON agents.user_agent IS NOT DISTINCT FROM calls.user_agent
 LEFT JOIN context ON context.value = calls.ip
 GROUP BY ALL"""
 

@@ -162,6 +162,9 @@ ACTIVITY = (
     Column("account_uid", "string", "", "account that received the events"),
     Column("region", "string", "", "Region"),
     Column("principal_uid", "string", "", "who"),
+    Column(
+        "family", "string", "", "several that are one actor: a role's ARN with `*` for each number; else the principal"
+    ),
     Column("principal_type", "string", "", "IAMUser, AssumedRole, Root, AWSService ..., as the log says it"),
     Column("issuer_uid", "string", "", "role or user that issued the session, with its path"),
     Column(
