@@ -14,12 +14,14 @@ import msgspec
 from trailhound.model import (
     Answer,
     Artifact,
+    Basis,
     Chart,
     Conclusion,
     Exhibit,
     Explanation,
     Finding,
     Gap,
+    Integrity,
     Investigation,
     Moment,
     Observable,
@@ -27,6 +29,7 @@ from trailhound.model import (
     Recommendation,
     Resource,
     Sentence,
+    Source,
     Step,
     Subject,
     Unknown,
@@ -99,6 +102,25 @@ FLEET = Observable(kind="instance", value="i-2oc7w12 and 19 more")
 SIGN_IN = Observable(kind="access_key", value="console session of 03:02:23Z")
 
 
+FOLDER = "logs/AWSLogs/0123456789/CloudTrail/us-east-2/2020/11/06/0123456789_CloudTrail_us-east-2_20201106T"
+
+
+def basis(evidence: tuple[str, ...]) -> Basis:
+    """Of 1,612 files; those of the day cited: one verified, one broken, which holds the sign-ins."""
+    in_broken = tuple(uid for uid in evidence if uid in FAILURES)
+    sound = tuple(uid for uid in evidence if uid not in FAILURES)
+    sources = (
+        Source(uid="b1", name=f"{FOLDER}0305Z_b.json.gz", sha256="b" * 64, integrity="broken", evidence=in_broken),
+        Source(uid="a1", name=f"{FOLDER}0320Z_a.json.gz", sha256="a" * 64, integrity="verified", evidence=sound),
+    )
+    cited = tuple(source for source in sources if source.evidence)
+    return Basis(
+        accounts=(ACCOUNT,), since=at("2020-08-08 03:17:35"), until=at("2020-11-08 03:21:39"), objects=1612, events=48211,
+        duplicates=7, rejected=2, unplaced=1, sources=cited, sources_count=len(cited),
+        integrity=Integrity(verified=1608, broken=1, unverifiable=3, unchecked=0),
+    )  # fmt: skip
+
+
 def answer(
     question: str,
     asks: str,
@@ -124,6 +146,7 @@ def answer(
         evidence_count=len(evidence) if verdict != "yes" else len(evidence) + 3,
         query=SQL,
         parameters={"principal": USER, "at": TERMINATED[0], "to": TERMINATED[-1], "values": [observable.value]},
+        basis=basis(evidence),
         gaps=(Gap(what=gap[0], because=gap[1], how_to_get=gap[2]),) if gap else (),
         covers="every call of the actor in this account, as far back as the log goes",
         not_covered="calls in other accounts, and data events, which are not recorded here",

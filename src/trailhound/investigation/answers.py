@@ -2,11 +2,13 @@
 
 The rule that keeps "no" honest: a *yes* needs only the evidence it shows; a *no* also needs that
 everything was there to be looked at. What was not makes the answer *unknown* and is named as its gap.
+What is proven not to be as it was delivered is no evidence, and counts as not there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -21,26 +23,55 @@ MOST_LISTED = 50
 _CONTROL = {"answer", "because", "how_to_get", "evidence"}
 
 
-def ask(question: Question, evidence: Evidence, *, step: int = 3, uid: str = "") -> Answer:
+Progress = Callable[[int, int], None]
+
+
+def ask(question: Question, evidence: Evidence) -> Answer:
     """Ask the question of all artifacts of its kind in the scope."""
+    (answer,) = ask_all([question], evidence)
+    return answer
+
+
+def ask_all(
+    asked: Sequence[Question], evidence: Evidence, *, step: int = 3, about: str = "", progress: Progress | None = None
+) -> tuple[Answer, ...]:
+    """Ask these questions; those about one new artifact name it in their uid. Where all cited events stand is looked up at once."""
+    rows = []
+    for done, question in enumerate(asked):
+        if progress:
+            progress(done, len(asked))
+        rows.append(evidence.row(question, evidence.scope.of(question.kind)))
+    cited = [_cited(row.get("evidence"), evidence) for row in rows]
+    places = evidence.places(chain.from_iterable(cited))
+    evidence.ledger.read(chain.from_iterable(places.values()))
+    return tuple(
+        _answer(question, evidence, row, uids, step, f"{question.id}/{about}" if about else question.id)
+        for question, row, uids in zip(asked, rows, cited, strict=True)
+    )
+
+
+def _answer(
+    question: Question, evidence: Evidence, row: Mapping[str, Any], cited: Sequence[str], step: int, uid: str
+) -> Answer:
     values = evidence.scope.of(question.kind)
-    row = evidence.row(question, values)
     facts = {k: _fact(v) for k, v in row.items() if k not in _CONTROL}
     verdict, missing = _verdict(question, evidence, row)
-    cited = _cited(row.get("evidence"), evidence)
+    sentence = _sentence(question, verdict, {**_known(evidence, values), **facts}, missing)
+    verdict, sentence, missing = _as_proven(verdict, sentence, missing, cited, evidence)
     return Answer(
-        uid=uid or question.id,
+        uid=uid,
         question=question.id,
         asks=question.asks,
         step=step,
         observable=Observable(kind=question.kind, value=_shown(values) or evidence.scope.principal),
         verdict=verdict,
-        sentence=_sentence(question, verdict, {**_known(evidence, values), **facts}, missing),
+        sentence=sentence,
         facts=facts,
         evidence=tuple(cited[:MOST_EVIDENCE]),
         evidence_count=len(cited),
         query=evidence.shown(question.sql),
         parameters=evidence.used(question.sql, values),
+        basis=evidence.basis(question.sql, cited, shown=MOST_EVIDENCE),
         gaps=tuple(missing),
         covers=question.covers,
         not_covered=question.not_covered,
@@ -70,6 +101,27 @@ def _verdict(question: Question, evidence: Evidence, row: Mapping[str, Any]) -> 
     if given == "no" and row.get("since") is not None:
         missing += gaps.history(row["since"], evidence)
     return ("unknown", missing) if missing else (given, [])
+
+
+def _as_proven(
+    verdict: Verdict, sentence: str, missing: list[Gap], cited: Sequence[str], evidence: Evidence
+) -> tuple[Verdict, str, list[Gap]]:
+    """What is left of an answer when the files that are proven altered are set aside.
+
+    A *yes* stands on the events that are left, and says how many are not; with none it is *unknown*, and tells what
+    those files say. A *no* must not rest on such a file at all.
+    """
+    broken, found = gaps.altered(cited, evidence)
+    if not broken:
+        return verdict, sentence, missing
+    because = found[0].because
+    if verdict == "no":
+        return "unknown", f"{because[0].upper()}{because[1:]}.", found
+    if verdict == "yes" and broken == len(cited):
+        return "unknown", f"By broken files alone: {sentence}", found
+    if verdict == "yes":
+        return "yes", f"{sentence} (But {because}.)", found
+    return verdict, sentence, [*missing, *found]
 
 
 def _missing(needs: Needs, evidence: Evidence) -> list[Gap]:

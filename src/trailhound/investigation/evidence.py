@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,21 +12,32 @@ from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
 from trailhound.ingest.ledger import Coverage, coverage
 from trailhound.investigation import questions
+from trailhound.investigation.basis import Ledger
 from trailhound.investigation.scope import LOOK_AHEAD, LOOK_BACK, Scope, day
 from trailhound.lake import times
 from trailhound.lake.times import DAY
-from trailhound.model import Finding
+from trailhound.model import Basis, Finding
 from trailhound.settings import Settings
+
+_OF_ANY_TIME = ("place", "target")  # slices that begin where the log does
 
 
 class Evidence:
     """All that questions about one scope may stand on."""
 
-    def __init__(self, engine: DuckDB, scope: Scope, settings: Settings, findings: Sequence[Finding]) -> None:
+    def __init__(
+        self,
+        engine: DuckDB,
+        scope: Scope,
+        settings: Settings,
+        findings: Sequence[Finding],
+        ledger: Ledger | None = None,  # of another scope of the same accounts
+    ) -> None:
         self.scope = scope
         self.settings = settings
         self._engine = engine
-        self._ready: set[str] = set()
+        self._ready: dict[str, None] = {}
+        self._places: dict[str, frozenset[str]] = {}
         since = scope.at - LOOK_BACK
         # A day more on either side than any question looks: what is asked decides, not what is at hand.
         self.coverage: Coverage = coverage(engine, scope.account, since, scope.to + LOOK_AHEAD)
@@ -51,6 +62,7 @@ class Evidence:
             "resources": list(scope.resources),
             "expected_countries": list(settings.expected.countries),
         }
+        self.ledger = ledger or Ledger(engine, sorted({scope.account, *scope.of("account")}))
         self._mount_known(findings)
 
     def row(self, question: questions.Question, values: Sequence[str]) -> dict[str, Any]:
@@ -77,6 +89,37 @@ class Evidence:
             self._take(table)
         return self._engine.query(sql, self.parameters)
 
+    def basis(self, sql: str, cited: Sequence[str], *, shown: int) -> Basis:
+        """What an answer of this query stands on, which cites these events and shows the first ones."""
+        return self.ledger.basis(*self._span(sql), cited, self.places(cited), shown=shown)
+
+    def _span(self, sql: str) -> tuple[int, int]:
+        """From when to when this query looks: at most from the beginning of the log; only at the subject's own time."""
+        tables = self._tables(sql)
+        whole = re.search(r"\b(?:FROM|JOIN)\s+events\b", sql) or any(name in _OF_ANY_TIME for name in tables)
+        if tables == ["subject"] and not whole:
+            return self.scope.at, self.scope.to
+        since, until = self.parameters["since"], self.parameters["until"]
+        return (min(since, self.parameters["log_begins"]) if whole else since), until
+
+    def places(self, uids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """The ledger rows in which records of these events stand: by the slices that were taken, else by the lake,
+        at first by its days around the subject."""
+        wanted = dict.fromkeys(uids)
+        spec = questions.tables().tables
+        slices = [f"SELECT uid, source_uid FROM {name}" for name in self._ready if not spec[name].columns]
+        lake = "SELECT metadata.uid AS uid, source_uid FROM events"
+        for select in (" UNION ALL ".join(slices), f"{lake} WHERE event_day BETWEEN $day_before AND $day_after", lake):
+            lacking = [uid for uid in wanted if uid not in self._places]
+            if lacking and select:
+                found: dict[str, set[str]] = {}
+                sql = f"SELECT DISTINCT uid, source_uid FROM ({select}) WHERE uid IN (SELECT unnest($uids))"
+                for row in self._engine.query(sql, {**self.parameters, "uids": lacking}):
+                    found.setdefault(row["uid"], set()).add(row["source_uid"])
+                self._places |= {uid: frozenset(places) for uid, places in found.items()}
+        self._places |= {uid: frozenset() for uid in wanted if uid not in self._places}  # no longer in the lake
+        return {uid: self._places[uid] for uid in wanted}
+
     def _tables(self, sql: str) -> list[str]:
         """The slices that this reads, and those that these read, in the order in which they can be taken."""
         known = questions.tables().tables
@@ -90,12 +133,12 @@ class Evidence:
         spec = questions.tables()
         table = spec.tables[name]
         extra = f", {table.extra}" if table.extra else ""
-        return f"SELECT {table.columns or spec.columns}{extra} FROM {table.from_}"
+        return f"SELECT {table.columns or f'{spec.columns}, source_uid'}{extra} FROM {table.from_}"
 
     def _take(self, name: str) -> None:
         if name not in self._ready:
             self._engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {self._select(name)}", self.parameters)
-            self._ready.add(name)
+            self._ready[name] = None
 
     def _mount_known(self, findings: Sequence[Finding]) -> None:
         """What the settings and the earlier findings say, as tables."""

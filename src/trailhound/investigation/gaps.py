@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trailhound.ingest.coverage import ALL
 from trailhound.investigation import sentences
+from trailhound.investigation.basis import BrokenObject
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Needs
 from trailhound.investigation.scope import day
 from trailhound.lake import times
 from trailhound.lake.times import DAY, HOUR
 from trailhound.model import Gap
+
+_AGAIN = (
+    "fetch the files from the bucket again, prove them with `trailhound verify`, and ingest them into a new workspace"
+)
 
 
 def missing(needs: Needs, evidence: Evidence) -> list[Gap]:
@@ -85,7 +92,8 @@ def history(since: int, evidence: Evidence) -> list[Gap]:
             f"({sentences.listing(hours)} UTC), though it hardly ever has an empty hour"
         )
         return [Gap(what="hour", because=because, how_to_get=how)]
-    if (lost := _missing(since, evidence)) or (lost := _narrowed(since, evidence)):
+    lost = _missing(since, evidence) or _narrowed(since, evidence) or _altered_around(since, evidence)
+    if lost:
         return [lost]
     for begin, end in coverage.stopped:
         if begin < scope.at and (end is None or end >= since):
@@ -113,6 +121,35 @@ def _missing(since: int, evidence: Evidence) -> Gap | None:
     because = f"the log of account {one.account_uid} {has}{where} {period} ({one.because}){more}"
     how = f"ingest the trail's files of account {one.account_uid} from {day(one.since)} on"
     return Gap(what="hour", because=because, how_to_get=how)
+
+
+def altered(cited: Sequence[str], evidence: Evidence) -> tuple[int, list[Gap]]:
+    """How many of the cited events stand in files that are proven altered, and the gap that this leaves."""
+    events, objects = evidence.ledger.in_broken(cited, evidence.places(cited))
+    if not events:
+        return 0, []
+    some = f"{len(events):,} of {sentences.count(len(cited), 'event')} behind it stand"
+    because = f"{'all that is behind it stands' if len(events) == len(cited) else some} in {_files(objects)}"
+    return len(events), [Gap(what="integrity", because=because, how_to_get=_AGAIN)]
+
+
+def _altered_around(since: int, evidence: Evidence) -> Gap | None:
+    """Files of the account that are proven altered, also where no digest says of which hour they were."""
+    to = evidence.scope.to
+    around = [
+        one
+        for one in evidence.ledger.broken.values()
+        if one.own and (one.first_time or since) <= to and (one.last_time or to) >= since
+    ]
+    because = f"the log of account {evidence.scope.account} is not whole: of it is {_files(around)}"
+    return Gap(what="integrity", because=because, how_to_get=_AGAIN) if around else None
+
+
+def _files(objects: Sequence[BrokenObject]) -> str:
+    named = sentences.listing([one.name.rpartition("/")[2] for one in objects])
+    why = f": {sentences.short(objects[0].detail)}" if len(objects) == 1 and objects[0].detail else ""
+    files = "a file" if len(objects) == 1 else sentences.count(len(objects), "file")
+    return f"{files} proven not to be what was delivered ({named}{why})"
 
 
 def _narrowed(since: int, evidence: Evidence) -> Gap | None:

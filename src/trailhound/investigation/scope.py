@@ -65,7 +65,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def resource_kinds() -> dict[str, str]:
-    (kinds,) = catalog.documents(catalog.PACKS / "kinds.yml")
+    kinds, _ = catalog.documents(catalog.PACKS / "kinds.yml")
     return kinds
 
 

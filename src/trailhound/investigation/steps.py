@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from trailhound.engines.duckdb import DuckDB
 from trailhound.investigation import answers as asking
-from trailhound.investigation import left_out, narrative, recommendations, sentences, timeline, verdict
+from trailhound.investigation import gaps, left_out, narrative, recommendations, sentences, timeline, verdict
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
-from trailhound.investigation.questions import Question, questions
+from trailhound.investigation.questions import questions
 from trailhound.model import Answer, Artifact, Finding, Investigation, Observable, Step, Subject, Unknown
 from trailhound.settings import Settings
 
@@ -29,8 +29,6 @@ _FOLLOWED = {
     "user": ("user.kind", "user.privileges_changed", "user.persistence", "user.dormant"),
     "ip_address": ("ip_address.who_else", "ip_address.seen_before"),
 }
-
-Progress = Callable[[int, int], None]
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +47,7 @@ def investigate(
     *,
     finding: Finding | None,
     observable: Observable | None,
-    progress: Progress | None = None,
+    progress: asking.Progress | None = None,
 ) -> Investigation:
     """Run all five steps over one scope. Same lake, settings and versions: same bytes."""
     evidence = Evidence(inputs.engine, scope, inputs.settings, inputs.findings)
@@ -64,11 +62,13 @@ def investigate(
         window=(scope.at, scope.to),
         event_uids=scope.event_uids,
     )
-    third = _ask(questions(), evidence, progress)
+    fitting = [question for question in questions() if asking.applies(question, evidence)]
+    third = asking.ask_all(fitting, evidence, progress=progress)
     artifacts, moments, charts = _artifacts(evidence), timeline.moments(evidence), timeline.charts(evidence)
     paragraphs = narrative.tell(subject, finding, third, evidence)
     conclusion = verdict.conclude(third)
     actions = recommendations.recommend(conclusion, third, evidence)
+    exhibits = narrative.exhibits(paragraphs, evidence)  # before another scope takes its own slices
     fourth = _pivot(third, evidence, inputs)
     document = Investigation(
         uid="",
@@ -83,21 +83,11 @@ def investigate(
         verdict=conclusion,
         narrative=paragraphs,
         recommendations=actions,
-        unknowns=(*_left_out(subject, evidence), *_unknowns((*third, *fourth))),
+        unknowns=(*_left_out(subject, evidence), *_unproven(subject, evidence), *_unknowns((*third, *fourth))),
         versions=dict(inputs.versions),
-        exhibits=narrative.exhibits(paragraphs, evidence),
+        exhibits=exhibits,
     )
     return msgspec.structs.replace(document, uid=hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16])
-
-
-def _ask(asked: Sequence[Question], evidence: Evidence, progress: Progress | None) -> tuple[Answer, ...]:
-    fitting = [q for q in asked if asking.applies(q, evidence)]
-    found = []
-    for done, question in enumerate(fitting):
-        if progress:
-            progress(done, len(fitting))
-        found.append(asking.ask(question, evidence))
-    return tuple(found)
 
 
 def _pivot(third: Sequence[Answer], evidence: Evidence, inputs: Inputs) -> tuple[Answer, ...]:
@@ -119,8 +109,8 @@ def _pivot(third: Sequence[Answer], evidence: Evidence, inputs: Inputs) -> tuple
     found = []
     for new in followed[:MOST_PIVOTS]:
         around = _around(evidence.scope, new)
-        aside = Evidence(inputs.engine, around, inputs.settings, inputs.findings)
-        found += [asking.ask(by_id[name], aside, step=4, uid=f"{name}/{new.value}") for name in _FOLLOWED[new.kind]]
+        aside = Evidence(inputs.engine, around, inputs.settings, inputs.findings, evidence.ledger)
+        found += asking.ask_all([by_id[name] for name in _FOLLOWED[new.kind]], aside, step=4, about=new.value)
     return tuple(found)
 
 
@@ -169,6 +159,13 @@ def _steps(third: Sequence[Answer], fourth: Sequence[Answer]) -> tuple[Step, ...
 def _left_out(subject: Subject, evidence: Evidence) -> tuple[Unknown, ...]:
     asked = f"Was all looked at that concerns “{sentences.short(subject.title)}”?"
     return tuple(Unknown(question=asked, because=g.because, how_to_get=g.how_to_get) for g in left_out.gaps(evidence))
+
+
+def _unproven(subject: Subject, evidence: Evidence) -> tuple[Unknown, ...]:
+    """The events that are asked about, where they stand in files that are proven altered."""
+    asked = f"Did what “{sentences.short(subject.title)}” tells happen as the log says?"
+    _, found = gaps.altered(subject.event_uids, evidence)
+    return tuple(Unknown(question=asked, because=gap.because, how_to_get=gap.how_to_get) for gap in found)
 
 
 def _unknowns(given: Sequence[Answer]) -> tuple[Unknown, ...]:
