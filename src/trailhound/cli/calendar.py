@@ -18,14 +18,13 @@ LEGEND = "▁…█ few to many events (as their square root)  · none  × event
 
 
 def lines(account: AccountStatus) -> Iterator[str]:
-    """At most 24 months of 8 + 31 characters; the legend last."""
+    """At most 24 months of 8 + 31 characters."""
     signs = _signs(account)
     months = sorted({day[:7] for day in signs})
     if hidden := len(months[:-_MONTHS]):
         yield f"{hidden} earlier months are not shown"
     for month in months[-_MONTHS:]:
         yield f"{month} " + "".join(signs.get(f"{month}-{day:02}", " ") for day in range(1, 32)).rstrip()
-    yield LEGEND
 
 
 def _signs(account: AccountStatus) -> dict[str, str]:

@@ -45,6 +45,8 @@ def _show(found: Status) -> None:
     render.text(f"integrity: {states}" if states else "integrity: not verified; `trailhound verify PATH` proves it")
     for account in found.accounts:
         _show_account(account)
+    if found.accounts:
+        render.text(f"\n{calendar.LEGEND}")
     present = ", ".join(f"{name} {share:.0%}" for name, share in found.completeness.items())
     render.text(f"events that have: {present}" if present else "there are no events yet")
 
@@ -55,8 +57,7 @@ def _show_account(account: AccountStatus) -> None:
         [
             p.region,
             p.category,
-            _day(p.first_time),
-            _day(p.last_time),
+            _days(p.first_time, p.last_time),
             p.events,
             p.hours,
             p.quiet_hours,
@@ -64,7 +65,7 @@ def _show_account(account: AccountStatus) -> None:
         ]
         for p in account.places
     ]
-    heads = ["Region", "category", "from", "until", "events", "hours", "quiet", "missing"]
+    heads = ["Region", "category", "days", "events", "hours", "quiet", "missing"]
     render.table(heads, rows)
     for line in calendar.lines(account):
         render.text(line)
@@ -76,8 +77,12 @@ def _show_account(account: AccountStatus) -> None:
         render.text(f"and {len(account.gaps) - _GAPS:,} more; --format json lists all")
 
 
-def _day(time: int) -> str:
-    return render.at(time)[:10]
+def _days(first: int, last: int) -> str:
+    """`2024-08-02 to 08-30`: a table of Regions has to fit into 80 columns."""
+    begin, end = render.at(first)[:10], render.at(last)[:10]
+    if begin == end:
+        return begin
+    return f"{begin} to {end[5:] if begin[:4] == end[:4] else end}"
 
 
 def _where(gap: Stretch) -> str:

@@ -87,7 +87,7 @@ def _show(found: Verification) -> None:
     render.pairs(
         {
             "verdict": f"{found.verdict}: {found.because}",
-            "period": f"{render.at(found.since)} to {render.at(found.until)}",
+            "period": f"{render.at(found.since)} to {render.at(found.until)}" if found.since is not None else "none",
             "read": f"{found.files:,} files, {found.bytes:,} bytes in {found.seconds:.1f} s",
         }
     )
