@@ -26,8 +26,11 @@ def _request(path: str) -> str:
 
 
 # ARN of a role's session → ARN of the role, as `principal_uid` has it. Session ARNs have no path.
-_ROLE = r"regexp_replace(session.uid, '(?s)^arn:([^:]*):sts::([^:]*):assumed-role/([^/]*)/.*$', 'arn:\1:iam::\2:role/\3')"
-_ROOT = f"split_part(actor.user.uid, ':iam::', 1) || ':iam::' || {_request('$.targetPrincipal')} || ':root'"
+_ROLE = (
+    r"regexp_replace(session.uid, '(?s)^arn:([^:]*):sts::([^:]*):assumed-role/([^/]*)/.*$', 'arn:\1:iam::\2:role/\3')"
+)
+_TARGET = f"regexp_replace({_request('$.targetPrincipal')}, '^arn:[^:]*:iam::([^:]*):root$', '\\1')"
+_ROOT = f"'arn:' || split_part(actor.user.uid, ':', 2) || ':iam::' || {_TARGET} || ':root'"
 _TIMES = "TRY_CAST(coalesce({}, '3600') AS BIGINT) * 1000".format(_request("$.durationSeconds"))
 
 # One row an event. `principal_id` and `principal_uid` are those of what was issued, `by_*` of whoever asked for it.
@@ -40,7 +43,7 @@ _EVENTS = f"""
         CASE WHEN api.operation <> 'GetRoleCredentials' THEN session.credential_uid END AS key,
         CASE
             WHEN api.operation IN ('GetSessionToken', 'ConsoleLogin', 'SwitchRole') THEN actor.user.uid_alt
-            WHEN api.operation = 'AssumeRoot' THEN {_request("$.targetPrincipal")}
+            WHEN api.operation = 'AssumeRoot' THEN {_TARGET}
             WHEN api.operation = 'GetFederationToken' THEN {_response("$.federatedUser.federatedUserId")}
             ELSE {_response("$.assumedRoleUser.assumedRoleId")}
         END AS principal_id,

@@ -6,9 +6,15 @@ session), `ORIGIN` is the join that finds the row, and `ORIGINS_BY_DAY` tells th
 
 from __future__ import annotations
 
+from typing import Any
+
+from trailhound.engines.duckdb import DuckDB
+from trailhound.identity import callers, issues, linking
+from trailhound.identity.callers import STEPS
+from trailhound.identity.derive import Whole
 from trailhound.lake.attribution import SESSION_UID
 
-__all__ = ["ORIGIN", "ORIGINS_BY_DAY", "SESSION_UID"]
+__all__ = ["ORIGIN", "ORIGINS_BY_DAY", "SESSIONS", "SESSION_UID"]
 
 # `FROM events LEFT JOIN {ORIGIN}` gives `origin_of.origin`; with `coalesce(origin_of.origin, events.principal_uid)`
 # an event without a session is its own origin. At most one row matches an event.
@@ -22,3 +28,83 @@ ORIGINS_BY_DAY = (
     "SELECT event_day, CAST(bit_xor(hash(uid, principal_uid, origin_uid)) AS VARCHAR) AS stamp "
     "FROM credentials JOIN sessions USING (uid, principal_uid) WHERE origin_uid <> principal_uid GROUP BY event_day"
 )
+
+_CHAINS = "linking_chains"
+_RANKS = "['certain', 'likely', 'possible', 'broken']"
+_RANK = f"coalesce(list_position({_RANKS}, own), 4)"
+_CIRCLE = "the sessions that opened one another lead in a circle: their records contradict each other"
+_NAME = "substr(principal_id, strpos(principal_id, ':') + 1)"
+
+
+def _make(engine: DuckDB) -> Any:
+    issues.collect(engine)
+    linking.link(engine)
+    callers.steps(engine)
+    _walk(engine)
+    _by_source_identity(engine)
+    _walk(engine)
+    return engine.stream(_ROWS)
+
+
+def _walk(engine: DuckDB) -> None:
+    """From the roots down: each session is reached once, those of a circle never."""
+    engine.execute(f"""
+        CREATE OR REPLACE TEMP TABLE {_CHAINS} AS
+        WITH RECURSIVE chains AS (
+            SELECT uid, principal_uid, {_RANK} AS rank, CASE WHEN missing IS NULL OR by_id IS NOT NULL THEN 1 ELSE 0 END AS depth,
+                CASE
+                    WHEN parent_principal_uid IS NULL THEN principal_uid
+                    WHEN root_uid IS NOT NULL THEN root_uid
+                    WHEN parent_principal_uid = 'ec2.amazonaws.com' AND starts_with({_NAME}, 'i-') THEN {_NAME}
+                    ELSE parent_principal_uid
+                END AS origin_uid
+            FROM {STEPS} WHERE parent_uid IS NULL
+            UNION ALL
+            SELECT steps.uid, steps.principal_uid, greatest(above.rank, {_RANK}), above.depth + 1, above.origin_uid
+            FROM {STEPS} AS steps JOIN chains AS above
+                ON steps.parent_uid = above.uid AND steps.parent_principal_uid = above.principal_uid
+        )
+        SELECT * FROM chains""")
+
+
+def _by_source_identity(engine: DuckDB) -> None:
+    """A session that nothing opens in the log, but whose sourceIdentity is that of one identity alone."""
+    identity = "coalesce(source_identity, issued_source_identity)"
+    engine.execute(f"""
+        CREATE OR REPLACE TEMP TABLE {STEPS} AS
+        WITH known AS (
+            SELECT {identity} AS identity, min(origin_uid) AS origin_uid
+            FROM {STEPS} JOIN {_CHAINS} USING (uid, principal_uid)
+            WHERE rank <= 2 AND {identity} IS NOT NULL GROUP BY ALL HAVING count(DISTINCT origin_uid) = 1
+        )
+        SELECT steps.* REPLACE (
+            CASE WHEN known.origin_uid IS NULL THEN established ELSE 'source_identity' END AS established,
+            CASE WHEN known.origin_uid IS NULL THEN own ELSE 'likely' END AS own,
+            coalesce(known.origin_uid, parent_principal_uid) AS parent_principal_uid,
+            coalesce(known.origin_uid, root_uid) AS root_uid,
+            CASE WHEN known.origin_uid IS NULL THEN missing END AS missing)
+        FROM {STEPS} AS steps LEFT JOIN known
+            ON steps.missing IS NOT NULL AND known.identity = coalesce(steps.source_identity, issued_source_identity)""")
+
+
+_ROWS = f"""
+    SELECT uid, session_uid, credential_uid, principal_uid, account_uid,
+        CASE WHEN contains(principal_id, ':') THEN {_NAME} END AS name,
+        operation,
+        event_uid AS issued_event_uid,
+        coalesce(created_time, issued_time) AS created_time,
+        expiration_time, first_seen_time, last_seen_time, events,
+        CASE WHEN rank IS NOT NULL THEN parent_uid END AS parent_uid,
+        by_key AS parent_credential_uid,
+        parent_principal_uid,
+        established,
+        CASE WHEN rank IS NOT NULL THEN own END AS confidence,
+        coalesce(origin_uid, principal_uid) AS origin_uid,
+        coalesce({_RANKS}[rank], 'broken') AS origin_confidence,
+        coalesce(depth, 0) AS depth,
+        CASE WHEN rank IS NULL THEN '{_CIRCLE}' ELSE missing END AS broken,
+        coalesce(source_identity, issued_source_identity) AS source_identity
+    FROM {STEPS} LEFT JOIN {_CHAINS} USING (uid, principal_uid)
+    ORDER BY uid, principal_uid"""
+
+SESSIONS = Whole(table="sessions", version=1, make=_make, needs=("credentials", "events"))

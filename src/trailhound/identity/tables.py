@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from trailhound.identity.activity import ACTIVITY
+from trailhound.identity.credentials import CREDENTIALS
 from trailhound.identity.derive import Derived
+from trailhound.identity.sessions import SESSIONS
 
-DERIVED: tuple[Derived, ...] = (ACTIVITY,)
+DERIVED: tuple[Derived, ...] = (
+    CREDENTIALS,
+    SESSIONS,
+    ACTIVITY,
+)
