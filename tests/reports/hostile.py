@@ -66,6 +66,8 @@ def check_poisoned(document: Any, poison: str) -> None:
     left = {text for text in texts(document) if poison not in text}
     assert left <= {
         "hours",
+        "verified",
+        "broken",
         "yes",
         "no",
         "unknown",

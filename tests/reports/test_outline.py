@@ -49,7 +49,7 @@ def test_an_answer_that_is_not_in_the_document_is_no_link() -> None:
 
 @given(st.sets(st.integers(1, 60)))
 def test_marks_name_just_the_events_given(numbers: set[int]) -> None:
-    exhibits = {str(n): Exhibit(Mark(f"E{n}", f"e{n}"), str(n), None, ()) for n in range(1, 61)}
+    exhibits = {str(n): Exhibit(Mark(f"E{n}", f"e{n}"), str(n), None, (), ()) for n in range(1, 61)}
     marks = list(module._ranges(exhibits[str(n)].mark for n in numbers))
     named = [int(end[1:]) for mark in marks for end in mark.label.split("–")]
     assert named == sorted(named)

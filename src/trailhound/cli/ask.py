@@ -62,6 +62,8 @@ def ask(
 
 
 def _show(answer: Answer) -> None:
+    from trailhound.reports import words  # noqa: PLC0415 - start-up
+
     render.text(f"{answer.asks}\n{answer.verdict}: {answer.sentence}")
     for gap in answer.gaps:
         render.text(f"  missing: {gap.because}\n  to get it: {gap.how_to_get}")
@@ -71,3 +73,8 @@ def _show(answer: Answer) -> None:
         shown = ", ".join(answer.evidence[:5])
         more = f" and {answer.evidence_count - 5:,} more" if answer.evidence_count > 5 else ""
         render.text(f"  evidence: {shown}{more}")
+    render.text(f"  stood on: {words.stood_on(answer.basis)}")
+    for source in answer.basis.sources[:3]:
+        render.text(f"  file: {source.name or source.uid} ({words.STATES[source.integrity]}, SHA-256 {source.sha256})")
+    if (hidden := answer.basis.sources_count - 3) > 0:
+        render.text(f"  and {words.plural(hidden, 'more file')}")

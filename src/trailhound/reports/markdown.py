@@ -33,7 +33,7 @@ def render(investigation: Investigation) -> str:
         _explanations(investigation, plan),
         _unknowns(investigation, plan),
         _evidence(plan),
-        _basis(investigation),
+        _basis(investigation, plan),
     )
     return "\n\n".join(block for section in sections for block in section) + "\n"
 
@@ -208,6 +208,8 @@ def _answer(said: Said, plan: Outline) -> Iterator[str]:
     points += [f"Does not cover: {escape(answer.not_covered)}"] if answer.not_covered else []
     points += [f"Fact: {escape(name)} = {code(value)}" for name, value in words.pairs(answer.facts)]
     points += [f"Parameter: {code(name)} = {code(value)}" for name, value in words.parameters(answer.parameters)]
+    files = _cites(plan.sources(answer))
+    points.append(f"Stood on {escape(words.stood_on(answer.basis))}{'; cites files' + files if files else ''}")
     points.append(f"Rests on {words.plural(answer.evidence_count, 'event')}; question {code(answer.question)}")
     yield _list(points)
     if answer.query:
@@ -248,12 +250,13 @@ def _evidence(plan: Outline) -> Iterator[str]:
     yield _list(
         f"{exhibit.mark.label} {code(exhibit.uid)}"
         + (f" {words.clock(exhibit.moment.time)}" if exhibit.moment else "")
+        + "".join(f" in {file.label}" for file in exhibit.files)
         + f": {', '.join(place.label for place in exhibit.places[:10])}"
         for exhibit in plan.exhibits.values()
     )
 
 
-def _basis(investigation: Investigation) -> Iterator[str]:
+def _basis(investigation: Investigation, plan: Outline) -> Iterator[str]:
     yield "## What this stands on"
     stands_on = {**investigation.as_of, **investigation.versions}
     yield _list(
@@ -262,4 +265,16 @@ def _basis(investigation: Investigation) -> Iterator[str]:
             f"window: {words.period(*investigation.subject.window)}",
             *(f"{escape(name)}: {code(value)}" for name, value in words.pairs(stands_on)),
         )
+    )
+    yield "### The log that was looked at"
+    yield _list(
+        f"{words.plural(number, 'answer')}: {escape(words.stood_on(basis))}; "
+        f"{words.period(basis.since, basis.until)}, account {', '.join(map(code, basis.accounts))}"
+        for basis, number in plan.bases.items()
+    )
+    yield "### Files that are cited"
+    yield _list(
+        f"{file.mark.label} {code(file.source.name or file.source.uid)}: **{words.STATES[file.source.integrity]}**, "
+        f"SHA-256 {code(file.source.sha256)}{_cites(file.answers[:10])}"
+        for file in plan.files.values()
     )

@@ -1,20 +1,24 @@
 """An Investigation in reading order: what is numbered, grouped and cited, the same in every format.
 
-Answers are numbered Q1, Q2 ..., events E1, E2 ..., in the order in which they are shown. Anchors are made of
+Answers are numbered Q1, Q2 ..., events E1, E2 ..., files F1, F2 ..., in the order in which they are shown. Anchors are made of
 these numbers only, so that no text of a log ever becomes an attribute or an address.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from trailhound.model import Answer, Explanation, Investigation, Moment, Observable, Resource
+import msgspec
+
+from trailhound.model import Answer, Basis, Explanation, Investigation, Moment, Observable, Resource, Source
 
 LISTED = 40  # paragraphs, sentences of one, recommendations, explanations, phases, kinds of resource
 ANSWERS_SHOWN = 300
 EVENTS_SHOWN = 1_000
+FILES_SHOWN = 200
 MARKS_SHOWN = 8
 
 
@@ -77,12 +81,23 @@ class Exhibit(NamedTuple):
     uid: str
     moment: Moment | None
     places: tuple[Mark, ...]
+    files: tuple[Mark, ...]  # in which it stands
+
+
+class File(NamedTuple):
+    """A row of the ledger in which cited events stand, and the answers that cite them."""
+
+    mark: Mark
+    source: Source
+    answers: tuple[Mark, ...]
 
 
 class Outline(NamedTuple):
     stages: tuple[Stage, ...]
     answers: dict[str, Said]  # by uid; those shown
     exhibits: dict[str, Exhibit]  # by event uid; all, of which EVENTS_SHOWN have an anchor
+    files: dict[str, File]  # by uid of the ledger; all that answers name, of which FILES_SHOWN have an anchor
+    bases: dict[Basis, int]  # what answers stood on, without their own sources → how many did
     phases: tuple[Phase, ...]
     resources: dict[str, tuple[Resource, ...]]  # by type
     answers_omitted: int
@@ -95,6 +110,12 @@ class Outline(NamedTuple):
         marks = (*found, *_ranges(dict.fromkeys(self.exhibits[uid].mark for uid in events)))
         hidden = len(marks) - most
         return (*marks[:most], Mark(f"+{hidden}", None)) if hidden > 0 else marks
+
+    def sources(self, answer: Answer, most: int = MARKS_SHOWN) -> tuple[Mark, ...]:
+        """The files in which the cited events stand."""
+        marks = tuple(self.files[source.uid].mark for source in answer.basis.sources)[:most]
+        hidden = answer.basis.sources_count - len(marks)
+        return (*marks, Mark(f"+{hidden}", None)) if hidden > 0 else marks
 
     def asked(self, uid: str) -> str:
         """An answer's question in plain words; and of what, where that is not the finding's own artifact."""
@@ -112,10 +133,13 @@ def outline(investigation: Investigation) -> Outline:
     said = {one.answer.uid: one for stage in stages for group in stage.groups for one in group.answers}
     moments = sorted(investigation.timeline, key=lambda moment: moment.time)
     finding = investigation.finding
+    files = _files(said.values())
     return Outline(
         stages=stages,
         answers=said,
-        exhibits=_exhibits(investigation, said.values(), moments),
+        exhibits=_exhibits(investigation, tuple(said.values()), moments, files),
+        files=files,
+        bases=_bases(said.values()),
         phases=_phases(moments),
         resources=_by_type(finding.resources if finding else ()),
         answers_omitted=len(investigation.answers) - sum(len(g.answers) for stage in stages for g in stage.groups),
@@ -158,7 +182,36 @@ def _stages(investigation: Investigation) -> tuple[Stage, ...]:
     )
 
 
-def _exhibits(investigation: Investigation, said: Iterable[Said], moments: Sequence[Moment]) -> dict[str, Exhibit]:
+def _files(said: Iterable[Said]) -> dict[str, File]:
+    """Broken ones first, then in the order in which they are cited."""
+    cited: dict[str, dict[Mark, None]] = {}
+    sources: dict[str, Source] = {}
+    for one in said:
+        for source in one.answer.basis.sources:
+            sources.setdefault(source.uid, source)
+            cited.setdefault(source.uid, {})[one.mark] = None
+    ordered = sorted(sources.values(), key=lambda source: source.integrity != "broken")
+    return {
+        source.uid: File(
+            Mark(f"F{position}", f"f{position}" if position <= FILES_SHOWN else None), source, tuple(cited[source.uid])
+        )
+        for position, source in enumerate(ordered, start=1)
+    }
+
+
+def _bases(said: Iterable[Said]) -> dict[Basis, int]:
+    common = (msgspec.structs.replace(one.answer.basis, sources=(), sources_count=0) for one in said)
+    return dict(Counter(common).most_common())
+
+
+def _exhibits(
+    investigation: Investigation, said: Sequence[Said], moments: Sequence[Moment], files: dict[str, File]
+) -> dict[str, Exhibit]:
+    held: dict[str, dict[Mark, None]] = {}
+    for one in said:
+        for source in one.answer.basis.sources:
+            for uid in source.evidence:
+                held.setdefault(uid, {})[files[source.uid].mark] = None
     places: dict[str, dict[Mark, None]] = {moment.event_uid: {} for moment in moments if moment.event_uid}
     for mark, uids in _citations(investigation, said):
         for uid in uids:
@@ -166,7 +219,11 @@ def _exhibits(investigation: Investigation, said: Iterable[Said], moments: Seque
     told = {moment.event_uid: moment for moment in reversed(moments)}
     return {
         uid: Exhibit(
-            Mark(f"E{position}", f"e{position}" if position <= EVENTS_SHOWN else None), uid, told.get(uid), tuple(marks)
+            Mark(f"E{position}", f"e{position}" if position <= EVENTS_SHOWN else None),
+            uid,
+            told.get(uid),
+            tuple(marks),
+            tuple(held.get(uid, ())),
         )
         for position, (uid, marks) in enumerate(places.items(), start=1)
     }

@@ -174,6 +174,15 @@ def _questions(plan: Outline) -> Iterable[RenderableType]:
                 table.add_row(said.mark.label, Text(word, style), _said(kind), found)
     yield table
     yield from _more(plan.answers_omitted)
+    for basis, number in plan.bases.items():
+        yield _said(f"{words.plural(number, 'answer')} stood on {words.stood_on(basis)}", "dim")
+    broken = [file for file in plan.files.values() if file.source.integrity == "broken"]
+    for file in broken[:LISTED]:
+        citing = ", ".join(mark.label for mark in file.answers[:MARKS])
+        yield _item(
+            Text("!", "bold red"), _said(f"broken, and cited in {citing}: {file.source.name.rpartition('/')[2]}")
+        )
+    yield from _more(len(broken) - LISTED)
 
 
 def _found(said: Said, told: dict[str, str]) -> str:

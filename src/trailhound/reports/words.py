@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from trailhound.model import Finding
+from trailhound.model import Basis, Finding
 
 TEXT_LIMIT = 4_000  # characters of one value; what is cut is counted
 QUERY_LIMIT = 50_000  # a query is ours, and worth nothing if it is cut
+STATES = {"verified": "verified", "broken": "broken", "unverifiable": "unverifiable", "unchecked": "not checked"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = range(10**12, 10**13)  # epoch milliseconds of the years 2001 to 2286
 _UNITS = (("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
@@ -110,6 +111,17 @@ def how_many(finding: Finding) -> str:
         return counted
     within = f" within {duration(finding.window_ms)}" if finding.window_ms else ""
     return f"{counted} (the rule asks for {finding.threshold:,}{within})"
+
+
+def stood_on(basis: Basis) -> str:
+    """`12 objects, 3,401 events, 0 rejected; 12 verified`."""
+    counted = [plural(basis.objects, "object"), plural(basis.events, "event")]
+    counted += [plural(basis.duplicates, "duplicate")] if basis.duplicates else []
+    unplaced = f" (and {basis.unplaced:,} of no known account)" if basis.unplaced else ""
+    told = f"{', '.join(counted)}, {basis.rejected:,} rejected{unplaced}"
+    states = msgspec.structs.asdict(basis.integrity)
+    proven = ", ".join(f"{number:,} {STATES[state]}" for state, number in states.items() if number)
+    return f"{told}; {proven}" if proven else told
 
 
 def kind_of_resource(type_name: str) -> str:
