@@ -14,7 +14,8 @@ from trailhound.identity.linking import LINKS, NODES, SKEW
 
 STEPS = "linking_steps"
 
-_CALLERS, _CANDIDATES = "linking_callers", "linking_candidates"
+CANDIDATES = "linking_candidates"
+_CALLERS = "linking_callers"
 _LONGEST = 43_200_000  # ms: no session of a role outlasts twelve hours
 _SHOWN = 200  # characters of a name in a sentence
 
@@ -56,10 +57,10 @@ def _callers(engine: DuckDB) -> None:
 
 
 def _candidates(engine: DuckDB) -> None:
-    """Sessions that were alive when one of their id or name opened another; of several the one that began last."""
+    """Sessions that were alive when one of their id or name opened another, the one that began last first."""
     name = "substr(above.principal_id, strpos(above.principal_id, ':') + 1)"
     engine.execute(f"""
-        CREATE OR REPLACE TEMP TABLE {_CANDIDATES} AS
+        CREATE OR REPLACE TEMP TABLE {CANDIDATES} AS
         WITH asking AS (
             SELECT nodes.uid, nodes.principal_uid, nodes.session_uid, callers.* EXCLUDE (expiration_time)
             FROM {LINKS} JOIN {NODES} AS nodes USING (uid, principal_uid) JOIN {_CALLERS} AS callers USING (event_uid)
@@ -76,34 +77,40 @@ def _candidates(engine: DuckDB) -> None:
             FROM asking JOIN lasting AS above
                 ON above.principal_uid = asking.by_principal_uid AND {name} = asking.sought_name
         )
-        SELECT uid, principal_uid, count(DISTINCT above.session_uid) > 1 AS several,
-            arg_max((above.uid, above.principal_uid), (above.created_time, above.uid, above.principal_uid)) AS above
+        SELECT uid, principal_uid, above.uid AS above_uid, above.principal_uid AS above_principal_uid,
+            count(DISTINCT above.session_uid) OVER (PARTITION BY uid, principal_uid) AS sessions,
+            row_number() OVER (PARTITION BY uid, principal_uid
+                ORDER BY above.created_time DESC, above.uid, above.principal_uid) AS place
         FROM found
         WHERE above.created_time <= issued_time + {SKEW} AND above.until >= issued_time - {SKEW}
-            AND above.session_uid <> own_session
-        GROUP BY uid, principal_uid""")
+            AND above.session_uid <> own_session""")
 
 
 def _broken(engine: DuckDB) -> None:
     """`missing` says what is not in the log, by which account's trail would hold it."""
     known = "IN (SELECT cloud.account.uid FROM events)"
-    who, when = f"left(by_id, {_SHOWN})", time_text("{}")
-    began = f"coalesce(', which began at ' || {when.format('created_time')}, '')"
+    began = f"coalesce(', which began at ' || {time_text('created_time')}, '')"
+    of_several = "CASE WHEN sessions > 1 THEN 'which of ' || sessions || ' sessions ' ELSE 'who ' END"
+    who = f"{of_several} || left(by_id, {_SHOWN}) || ' was'"
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {STEPS} AS
         WITH joined AS (
             SELECT nodes.*, links.event_uid, links.established, links.confidence AS own, callers.operation,
                 callers.issued_time, callers.expiration_time, issued_source_identity, by_key, by_account, by_id, by_type,
-                CASE WHEN coalesce(by_uid <> nodes.uid, FALSE) THEN by_uid ELSE candidates.above[1] END AS parent_uid,
-                coalesce(candidates.above[2], callers.by_principal_uid, links.by_principal_uid) AS parent_principal_uid,
-                links.root_uid, candidates.several, callers.event_uid IS NOT NULL
-                    AND (unnamed OR coalesce(by_uid = nodes.uid, FALSE) OR sought_id IS NOT NULL OR sought_name IS NOT NULL) AS unsure
+                CASE WHEN coalesce(by_uid <> nodes.uid, FALSE) THEN by_uid
+                    WHEN candidates.sessions = 1 THEN above_uid END AS parent_uid,
+                coalesce(CASE WHEN candidates.sessions = 1 THEN above_principal_uid END,
+                    callers.by_principal_uid, links.by_principal_uid) AS parent_principal_uid,
+                links.root_uid, candidates.sessions AS sessions,
+                coalesce(unnamed OR coalesce(by_uid = nodes.uid, FALSE) OR sought_id IS NOT NULL
+                    OR sought_name IS NOT NULL, FALSE) AS unsure
             FROM {NODES} AS nodes LEFT JOIN {LINKS} AS links USING (uid, principal_uid)
             LEFT JOIN {_CALLERS} AS callers ON callers.event_uid = links.event_uid
-            LEFT JOIN {_CANDIDATES} AS candidates
-                ON candidates.uid = nodes.uid AND candidates.principal_uid = nodes.principal_uid
+            LEFT JOIN {CANDIDATES} AS candidates
+                ON candidates.uid = nodes.uid AND candidates.principal_uid = nodes.principal_uid AND place = 1
         )
-        SELECT * REPLACE (CASE WHEN missing IS NULL THEN own END AS own) FROM (
+        SELECT * REPLACE (CASE WHEN missing IS NULL THEN CASE WHEN unsure AND own = 'certain' THEN 'likely' ELSE own END
+            END AS own) FROM (
             SELECT *, CASE
                 WHEN established IS NULL AND account_uid {known} THEN
                     'no event in the log opens this session' || {began} || ': the call would stand in the trail of '
@@ -113,11 +120,11 @@ def _broken(engine: DuckDB) -> None:
                     || 'that opened this session' || {began} || ' would stand there'
                 WHEN NOT unsure OR parent_uid IS NOT NULL THEN NULL
                 WHEN by_type <> 'AWSAccount' THEN
-                    'the log does not show the session of ' || {who} || ' that opened this one'
+                    'the log does not say ' || {who} || ' that opened this session'
                 WHEN by_account {known} THEN
                     'the trail of account ' || by_account || ' does not hold its copy of this ' || operation
-                    || ', which would say who ' || {who} || ' was'
+                    || ', which would say ' || {who}
                 ELSE 'the trail of account ' || coalesce(by_account, '(not named)') || ' is not in the log: its copy of '
-                    || 'this ' || operation || ' would say who ' || {who} || ' was'
+                    || 'this ' || operation || ' would say ' || {who}
             END AS missing FROM joined
         )""")

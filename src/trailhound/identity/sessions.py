@@ -10,7 +10,7 @@ from typing import Any
 
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity import callers, issues, linking
-from trailhound.identity.callers import STEPS
+from trailhound.identity.callers import CANDIDATES, STEPS
 from trailhound.identity.derive import Whole
 from trailhound.lake.attribution import SESSION_UID
 
@@ -41,8 +41,8 @@ def _make(engine: DuckDB) -> Any:
     linking.link(engine)
     callers.steps(engine)
     _walk(engine)
-    _by_source_identity(engine)
-    _walk(engine)
+    while _agreed(engine):
+        _walk(engine)
     return engine.stream(_ROWS)
 
 
@@ -67,24 +67,38 @@ def _walk(engine: DuckDB) -> None:
         SELECT * FROM chains""")
 
 
-def _by_source_identity(engine: DuckDB) -> None:
-    """A session that nothing opens in the log, but whose sourceIdentity is that of one identity alone."""
-    identity = "coalesce(source_identity, issued_source_identity)"
+def _agreed(engine: DuckDB) -> bool:
+    """Mend breaks at which all that is known speaks of one origin; whether any was, so that others may follow.
+
+    Either all sessions that may have opened this one have it, or all sessions with the same sourceIdentity.
+    """
+    identity = "coalesce({0}source_identity, {0}issued_source_identity)"
+    before = _breaks(engine)
     engine.execute(f"""
-        CREATE OR REPLACE TEMP TABLE {STEPS} AS
-        WITH known AS (
-            SELECT {identity} AS identity, min(origin_uid) AS origin_uid
+        UPDATE {STEPS} AS steps SET own = 'likely', missing = NULL,
+            parent_uid = agreed.above[1], parent_principal_uid = agreed.above[2]
+        FROM (
+            SELECT found.uid, found.principal_uid, arg_min((above_uid, above_principal_uid), place) AS above
+            FROM {CANDIDATES} AS found LEFT JOIN {_CHAINS} AS chains
+                ON chains.uid = above_uid AND chains.principal_uid = above_principal_uid
+            GROUP BY found.uid, found.principal_uid
+            HAVING count(DISTINCT origin_uid) = 1 AND max(coalesce(rank, 4)) < 4
+        ) AS agreed
+        WHERE missing IS NOT NULL AND agreed.uid = steps.uid AND agreed.principal_uid = steps.principal_uid""")
+    engine.execute(f"""
+        UPDATE {STEPS} AS steps SET established = 'source_identity', own = 'likely', missing = NULL,
+            parent_principal_uid = agreed.origin_uid, root_uid = agreed.origin_uid
+        FROM (
+            SELECT {identity.format("")} AS identity, min(origin_uid) AS origin_uid
             FROM {STEPS} JOIN {_CHAINS} USING (uid, principal_uid)
-            WHERE rank <= 2 AND {identity} IS NOT NULL GROUP BY ALL HAVING count(DISTINCT origin_uid) = 1
-        )
-        SELECT steps.* REPLACE (
-            CASE WHEN known.origin_uid IS NULL THEN established ELSE 'source_identity' END AS established,
-            CASE WHEN known.origin_uid IS NULL THEN own ELSE 'likely' END AS own,
-            coalesce(known.origin_uid, parent_principal_uid) AS parent_principal_uid,
-            coalesce(known.origin_uid, root_uid) AS root_uid,
-            CASE WHEN known.origin_uid IS NULL THEN missing END AS missing)
-        FROM {STEPS} AS steps LEFT JOIN known
-            ON steps.missing IS NOT NULL AND known.identity = coalesce(steps.source_identity, issued_source_identity)""")
+            WHERE rank < 3 AND identity IS NOT NULL GROUP BY identity HAVING count(DISTINCT origin_uid) = 1
+        ) AS agreed
+        WHERE missing IS NOT NULL AND agreed.identity = {identity.format("steps.")}""")
+    return _breaks(engine) < before
+
+
+def _breaks(engine: DuckDB) -> int:
+    return engine.query(f"SELECT count(missing) AS breaks FROM {STEPS}")[0]["breaks"]
 
 
 _ROWS = f"""
