@@ -2,7 +2,8 @@
 
 The role owner's copy of an AssumeRole from another account holds the caller's id alone. A user's id is that user's
 for ever, so any other event of the user names it; a session's id names role and session name, so the sessions of
-that id that were alive are those it may have been. Who is then still unknown is a broken edge.
+that id that were alive are those it may have been, provided that the trail of its account is in the log: else others
+may have been opened there unseen. Who is then still unknown is a broken edge.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ CANDIDATES = "linking_candidates"
 _CALLERS = "linking_callers"
 _LONGEST = 43_200_000  # ms: no session of a role outlasts twelve hours
 _SHOWN = 200  # characters of a name in a sentence
+
+_KNOWN = "IN (SELECT cloud.account.uid FROM events)"
 
 _SESSION_ARN = r"'(?s)^arn:([^:]*):sts::([^:]*):assumed-role/([^/]*)/(.*)$'"
 # The principal that a console session switched from: of a session the role, of a user the ARN without its path.
@@ -52,7 +55,8 @@ def _callers(engine: DuckDB) -> None:
                 AND contains(by_id, ':') THEN by_id END AS sought_id,
             CASE WHEN contains(switched_from, ':assumed-role/')
                 THEN regexp_extract(switched_from, {_SESSION_ARN}, 4) END AS sought_name,
-            coalesce(by_type = 'AWSAccount' AND user_uid IS NULL, FALSE) AS unnamed
+            coalesce(by_type = 'AWSAccount' AND user_uid IS NULL, FALSE) AS unnamed,
+            unnamed AND coalesce(by_account NOT {_KNOWN}, TRUE) AS unseen
         FROM {ISSUES} LEFT JOIN users USING (by_id)""")
 
 
@@ -88,9 +92,8 @@ def _candidates(engine: DuckDB) -> None:
 
 def _broken(engine: DuckDB) -> None:
     """`missing` says what is not in the log, by which account's trail would hold it."""
-    known = "IN (SELECT cloud.account.uid FROM events)"
     began = f"coalesce(', which began at ' || {time_text('created_time')}, '')"
-    of_several = "CASE WHEN sessions > 1 THEN 'which of ' || sessions || ' sessions ' ELSE 'who ' END"
+    of_several = "CASE WHEN sessions > 1 AND NOT unseen THEN 'which of ' || sessions || ' sessions ' ELSE 'who ' END"
     who = f"{of_several} || left(by_id, {_SHOWN}) || ' was'"
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {STEPS} AS
@@ -98,10 +101,10 @@ def _broken(engine: DuckDB) -> None:
             SELECT nodes.*, links.event_uid, links.established, links.confidence AS own, callers.operation,
                 callers.issued_time, callers.expiration_time, issued_source_identity, by_key, by_account, by_id, by_type,
                 CASE WHEN coalesce(by_uid <> nodes.uid, FALSE) THEN by_uid
-                    WHEN candidates.sessions = 1 THEN above_uid END AS parent_uid,
-                coalesce(CASE WHEN candidates.sessions = 1 THEN above_principal_uid END,
+                    WHEN candidates.sessions = 1 AND NOT unseen THEN above_uid END AS parent_uid,
+                coalesce(CASE WHEN candidates.sessions = 1 AND NOT unseen THEN above_principal_uid END,
                     callers.by_principal_uid, links.by_principal_uid) AS parent_principal_uid,
-                links.root_uid, candidates.sessions AS sessions,
+                links.root_uid, candidates.sessions, unseen,
                 coalesce(unnamed OR coalesce(by_uid = nodes.uid, FALSE) OR sought_id IS NOT NULL
                     OR sought_name IS NOT NULL, FALSE) AS unsure
             FROM {NODES} AS nodes LEFT JOIN {LINKS} AS links USING (uid, principal_uid)
@@ -112,7 +115,7 @@ def _broken(engine: DuckDB) -> None:
         SELECT * REPLACE (CASE WHEN missing IS NULL THEN CASE WHEN unsure AND own = 'certain' THEN 'likely' ELSE own END
             END AS own) FROM (
             SELECT *, CASE
-                WHEN established IS NULL AND account_uid {known} THEN
+                WHEN established IS NULL AND account_uid {_KNOWN} THEN
                     'no event in the log opens this session' || {began} || ': the call would stand in the trail of '
                     || 'account ' || account_uid
                 WHEN established IS NULL THEN
@@ -121,7 +124,7 @@ def _broken(engine: DuckDB) -> None:
                 WHEN NOT unsure OR parent_uid IS NOT NULL THEN NULL
                 WHEN by_type <> 'AWSAccount' THEN
                     'the log does not say ' || {who} || ' that opened this session'
-                WHEN by_account {known} THEN
+                WHEN by_account {_KNOWN} THEN
                     'the trail of account ' || by_account || ' does not hold its copy of this ' || operation
                     || ', which would say ' || {who}
                 ELSE 'the trail of account ' || coalesce(by_account, '(not named)') || ' is not in the log: its copy of '

@@ -84,7 +84,8 @@ def _agreed(engine: DuckDB) -> bool:
             GROUP BY found.uid, found.principal_uid
             HAVING count(DISTINCT origin_uid) = 1 AND max(coalesce(rank, 4)) < 4
         ) AS agreed
-        WHERE missing IS NOT NULL AND agreed.uid = steps.uid AND agreed.principal_uid = steps.principal_uid""")
+        WHERE missing IS NOT NULL AND NOT unseen AND agreed.uid = steps.uid
+            AND agreed.principal_uid = steps.principal_uid""")
     engine.execute(f"""
         UPDATE {STEPS} AS steps SET established = 'source_identity', own = 'likely', missing = NULL,
             parent_principal_uid = agreed.origin_uid, root_uid = agreed.origin_uid
