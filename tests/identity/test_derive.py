@@ -19,7 +19,7 @@ COUNTS = Daily(
     table="observables",
     version=1,
     select=(
-        "SELECT 'operation' AS kind, api.operation AS value, event_day, api.operation AS operation, 'request' AS place, "
+        "SELECT 'operation' AS kind, api.operation AS value, NULL AS name, event_day, api.operation AS operation, 'request' AS place, "
         "min(time) AS first_time, max(time) AS last_time, count(*) AS events FROM events GROUP BY ALL"
     ),
 )
