@@ -5,10 +5,12 @@ from __future__ import annotations
 from trailhound.identity.activity import ACTIVITY
 from trailhound.identity.credentials import CREDENTIALS
 from trailhound.identity.derive import Derived
+from trailhound.identity.principals import PRINCIPALS
 from trailhound.identity.sessions import SESSIONS
 
 DERIVED: tuple[Derived, ...] = (
     CREDENTIALS,
     SESSIONS,
     ACTIVITY,
+    PRINCIPALS,
 )
