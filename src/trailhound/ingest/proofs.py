@@ -15,10 +15,9 @@ _NAMED = 3
 # than the run, a proof holds for none of them that could be named; that one is broken concerns all.
 _OBJECT_STATES = """
 CREATE OR REPLACE TEMP VIEW object_states AS
-SELECT uid, CASE max(weight) WHEN 3 THEN 'broken' WHEN 2 THEN 'verified' ELSE 'unverifiable' END AS state,
-  coalesce(min(detail) FILTER (weight = 3), '') AS detail
+SELECT uid, CASE max(weight) WHEN 3 THEN 'broken' WHEN 2 THEN 'verified' ELSE 'unverifiable' END AS state
 FROM (
-  SELECT l.uid, i.detail, CASE i.state WHEN 'broken' THEN 3 WHEN 'verified' THEN 2 ELSE 1 END AS weight
+  SELECT l.uid, CASE i.state WHEN 'broken' THEN 3 WHEN 'verified' THEN 2 ELSE 1 END AS weight
   FROM ledger l JOIN integrity i ON i.name = l.name
   LEFT JOIN (SELECT name, list(ingested_at) AS times FROM ledger GROUP BY name HAVING count(*) > 1) s ON s.name = l.name
   WHERE i.name <> '' AND (s.times IS NULL OR (i.state = 'broken' AND list_min(s.times) > i.checked_at)
@@ -85,7 +84,7 @@ def counts(engine: DuckDB, account_uid: str | None = None) -> dict[str, int]:
 
 
 def mount_object_states(engine: DuckDB) -> None:
-    """Make `object_states` readable: `uid` of a row of the ledger, `state`, and the `detail` of what is broken.
+    """Make `object_states` readable: `uid` of a row of the ledger, and its `state`.
 
     Rows that no run of `verify` has seen, by the name under which they were ingested, are not in it. Broken in any
     run is broken; else verified in any is verified.

@@ -55,9 +55,12 @@ def _answer(
 ) -> Answer:
     values = evidence.scope.of(question.kind)
     facts = {k: _fact(v) for k, v in row.items() if k not in _CONTROL}
-    verdict, missing = _verdict(question, evidence, row)
-    sentence = _sentence(question, verdict, {**_known(evidence, values), **facts}, missing)
-    verdict, sentence, missing = _as_proven(verdict, sentence, missing, cited, evidence)
+    verdict, missing = _verdict(question, evidence, row, cited)
+    told = {**_known(evidence, values), **facts}
+    if verdict == "unknown" and row["answer"] and missing[0].what == "integrity":
+        sentence = f"By broken files alone: {_sentence(question, 'yes', told, ())}"
+    else:
+        sentence = _sentence(question, verdict, told, missing)
     return Answer(
         uid=uid,
         question=question.id,
@@ -88,40 +91,28 @@ def applies(question: Question, evidence: Evidence) -> bool:
     return not when.user_types or scope.user_type in when.user_types
 
 
-def _verdict(question: Question, evidence: Evidence, row: Mapping[str, Any]) -> tuple[Verdict, list[Gap]]:
+def _verdict(
+    question: Question, evidence: Evidence, row: Mapping[str, Any], cited: Sequence[str]
+) -> tuple[Verdict, list[Gap]]:
+    """The answer and what speaks against it: of an *unknown*, the reasons; of a *yes*, that some of it is not proven.
+
+    What stands in a file that is proven altered is no evidence: a *yes* needs other events, a *no* bears none such.
+    """
+    broken, altered = gaps.altered(cited, evidence)
     missing = _missing(question.needs, evidence)
     if row["answer"] is None:
         because = " ".join(sentences.plain(row.get("because") or "the log does not say").split())
         how = row.get("how_to_get") or "ingest or record what the question says it covers"
         missing.append(Gap(what="evidence", because=because, how_to_get=how))
     if missing:
-        return "unknown", missing
+        return "unknown", [*missing, *altered]
     given: Verdict = "yes" if row["answer"] else "no"
     missing = _missing(question.yes_needs if row["answer"] else question.no_needs, evidence)
     if given == "no" and row.get("since") is not None:
         missing += gaps.history(row["since"], evidence)
-    return ("unknown", missing) if missing else (given, [])
-
-
-def _as_proven(
-    verdict: Verdict, sentence: str, missing: list[Gap], cited: Sequence[str], evidence: Evidence
-) -> tuple[Verdict, str, list[Gap]]:
-    """What is left of an answer when the files that are proven altered are set aside.
-
-    A *yes* stands on the events that are left, and says how many are not; with none it is *unknown*, and tells what
-    those files say. A *no* must not rest on such a file at all.
-    """
-    broken, found = gaps.altered(cited, evidence)
-    if not broken:
-        return verdict, sentence, missing
-    because = found[0].because
-    if verdict == "no":
-        return "unknown", f"{because[0].upper()}{because[1:]}.", found
-    if verdict == "yes" and broken == len(cited):
-        return "unknown", f"By broken files alone: {sentence}", found
-    if verdict == "yes":
-        return "yes", f"{sentence} (But {because}.)", found
-    return verdict, sentence, [*missing, *found]
+    if missing or (altered and (given == "no" or broken == len(cited))):
+        return "unknown", [*missing, *altered]
+    return given, altered
 
 
 def _missing(needs: Needs, evidence: Evidence) -> list[Gap]:
@@ -159,6 +150,8 @@ def _sentence(question: Question, verdict: Verdict, facts: Mapping[str, Any], mi
     if verdict == "unknown" and missing and " because " not in template:
         end = "" if text.endswith("?") else "."
         text = f"{text.rstrip('.')} ({missing[0].because}){end}"
+    if verdict == "yes" and missing:
+        text = f"{text} (But {missing[0].because}.)"
     return text
 
 

@@ -37,8 +37,8 @@ SELECT l.uid, l.name, l.sha256, o.state AS integrity FROM ledger l JOIN ledger_o
 WHERE l.uid IN (SELECT unnest($uids))
 """
 _BROKEN = """
-SELECT l.uid, l.name, s.detail, o.own, l.first_time, l.last_time FROM ledger l JOIN ledger_objects o ON o.uid = l.uid
-JOIN object_states s ON s.uid = l.uid WHERE o.state = 'broken' ORDER BY l.name, l.uid
+SELECT l.uid, l.name, o.own, l.first_time, l.last_time FROM ledger l JOIN ledger_objects o ON o.uid = l.uid
+WHERE o.state = 'broken' ORDER BY l.name, l.uid
 """
 
 Places = Mapping[str, frozenset[str]]
@@ -50,7 +50,6 @@ class BrokenObject(NamedTuple):
 
     uid: str
     name: str
-    detail: str
     own: bool  # whether it holds events of the scope's accounts
     first_time: int | None
     last_time: int | None
@@ -64,9 +63,7 @@ class Ledger:
         self._engine = engine
         proofs.mount_object_states(engine)
         engine.execute(_OBJECTS, {"accounts": list(accounts)})
-        (any_,) = engine.query("SELECT count(*) AS n FROM ledger_objects WHERE state = 'broken'")
-        found = engine.query(_BROKEN) if any_["n"] else []
-        self.broken = {row["uid"]: BrokenObject(**row) for row in found}
+        self.broken = {row["uid"]: BrokenObject(**row) for row in engine.query(_BROKEN)}
         (unplaced,) = engine.query(_UNPLACED)
         self._unplaced: int = unplaced["n"]
         self._spans: dict[tuple[int, int], dict[str, Any]] = {}

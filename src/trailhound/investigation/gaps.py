@@ -128,8 +128,8 @@ def altered(cited: Sequence[str], evidence: Evidence) -> tuple[int, list[Gap]]:
     events, objects = evidence.ledger.in_broken(cited, evidence.places(cited))
     if not events:
         return 0, []
-    some = f"{len(events):,} of {sentences.count(len(cited), 'event')} behind it stand"
-    because = f"{'all that is behind it stands' if len(events) == len(cited) else some} in {_files(objects)}"
+    some = f"{len(events):,} of the {sentences.count(len(cited), 'event')} that it stands on are"
+    because = f"{'all that it would stand on is' if len(events) == len(cited) else some} in {_files(objects)}"
     return len(events), [Gap(what="integrity", because=because, how_to_get=_AGAIN)]
 
 
@@ -141,15 +141,17 @@ def _altered_around(since: int, evidence: Evidence) -> Gap | None:
         for one in evidence.ledger.broken.values()
         if one.own and (one.first_time or since) <= to and (one.last_time or to) >= since
     ]
-    because = f"the log of account {evidence.scope.account} is not whole: of it is {_files(around)}"
-    return Gap(what="integrity", because=because, how_to_get=_AGAIN) if around else None
+    if not around:
+        return None
+    because = f"of the log of account {evidence.scope.account} there is {_files(around)}"
+    return Gap(what="hour", because=because, how_to_get=_AGAIN)
 
 
 def _files(objects: Sequence[BrokenObject]) -> str:
-    named = sentences.listing([one.name.rpartition("/")[2] for one in objects])
-    why = f": {sentences.short(objects[0].detail)}" if len(objects) == 1 and objects[0].detail else ""
     files = "a file" if len(objects) == 1 else sentences.count(len(objects), "file")
-    return f"{files} proven not to be what was delivered ({named}{why})"
+    more = f" and {len(objects) - 1:,} more" if len(objects) > 1 else ""
+    name = sentences.short(objects[0].name.rpartition("/")[2])
+    return f"{files} proven not to be what was delivered ({name}{more})"
 
 
 def _narrowed(since: int, evidence: Evidence) -> Gap | None:

@@ -14,7 +14,19 @@ from trailhound.investigation import gaps, left_out, narrative, recommendations,
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
-from trailhound.model import Answer, Artifact, Finding, Investigation, Observable, Step, Subject, Unknown
+from trailhound.model import (
+    Answer,
+    Artifact,
+    Finding,
+    Gap,
+    Investigation,
+    Observable,
+    Paragraph,
+    Sentence,
+    Step,
+    Subject,
+    Unknown,
+)
 from trailhound.settings import Settings
 
 STEPS = (
@@ -65,7 +77,10 @@ def investigate(
     fitting = [question for question in questions() if asking.applies(question, evidence)]
     third = asking.ask_all(fitting, evidence, progress=progress)
     artifacts, moments, charts = _artifacts(evidence), timeline.moments(evidence), timeline.charts(evidence)
+    broken, unproven = gaps.altered(subject.event_uids, evidence)
     paragraphs = narrative.tell(subject, finding, third, evidence)
+    if unproven:
+        paragraphs = _qualified(paragraphs, subject, unproven[0], whole=broken == len(subject.event_uids))
     conclusion = verdict.conclude(third)
     actions = recommendations.recommend(conclusion, third, evidence)
     exhibits = narrative.exhibits(paragraphs, evidence)  # before another scope takes its own slices
@@ -83,7 +98,7 @@ def investigate(
         verdict=conclusion,
         narrative=paragraphs,
         recommendations=actions,
-        unknowns=(*_left_out(subject, evidence), *_unproven(subject, evidence), *_unknowns((*third, *fourth))),
+        unknowns=(*_left_out(subject, evidence), *_unproven(subject, unproven), *_unknowns((*third, *fourth))),
         versions=dict(inputs.versions),
         exhibits=exhibits,
     )
@@ -161,10 +176,17 @@ def _left_out(subject: Subject, evidence: Evidence) -> tuple[Unknown, ...]:
     return tuple(Unknown(question=asked, because=g.because, how_to_get=g.how_to_get) for g in left_out.gaps(evidence))
 
 
-def _unproven(subject: Subject, evidence: Evidence) -> tuple[Unknown, ...]:
+def _qualified(paragraphs: Sequence[Paragraph], subject: Subject, gap: Gap, *, whole: bool) -> tuple[Paragraph, ...]:
+    """What alerted is told first, and by no answer: where files that are proven altered say it, that is told with it."""
+    text = f"{'This' if whole else 'Not all of this'} is {'not ' if whole else ''}proven: {gap.because}."
+    sentence = Sentence(text=text, evidence=subject.event_uids[: asking.MOST_EVIDENCE], answers=())
+    first = msgspec.structs.replace(paragraphs[0], sentences=(*paragraphs[0].sentences, sentence))
+    return (first, *paragraphs[1:])
+
+
+def _unproven(subject: Subject, found: Sequence[Gap]) -> tuple[Unknown, ...]:
     """The events that are asked about, where they stand in files that are proven altered."""
     asked = f"Did what “{sentences.short(subject.title)}” tells happen as the log says?"
-    _, found = gaps.altered(subject.event_uids, evidence)
     return tuple(Unknown(question=asked, because=gap.because, how_to_get=gap.how_to_get) for gap in found)
 
 

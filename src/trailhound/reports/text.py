@@ -179,8 +179,9 @@ def _questions(plan: Outline) -> Iterable[RenderableType]:
     broken = [file for file in plan.files.values() if file.source.integrity == "broken"]
     for file in broken[:LISTED]:
         citing = ", ".join(mark.label for mark in file.answers[:MARKS])
+        more = f" and {len(file.answers) - MARKS:,} more" if len(file.answers) > MARKS else ""
         yield _item(
-            Text("!", "bold red"), _said(f"broken, and cited in {citing}: {file.source.name.rpartition('/')[2]}")
+            Text("!", "bold red"), _said(f"broken, and cited in {citing}{more}: {file.source.name.rpartition('/')[2]}")
         )
     yield from _more(len(broken) - LISTED)
 
