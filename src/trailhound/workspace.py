@@ -24,7 +24,10 @@ from trailhound.detections.sigma import PROOF, load_rules
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.enrichers import context
 from trailhound.errors import CatalogError, RequestError
-from trailhound.identity.derive import derive
+from trailhound.identity.derive import current, derive
+from trailhound.identity.observables import OBSERVABLES
+from trailhound.identity.occurrences import Occurrences
+from trailhound.identity.origins import attributed
 from trailhound.identity.tables import DERIVED
 from trailhound.ingest import proofs
 from trailhound.ingest.ingest import IngestReport, ingest
@@ -36,6 +39,7 @@ from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Question, question, questions
 from trailhound.lake import sql_guard, times
+from trailhound.lake.attribution import mentioned
 from trailhound.lake.lake import Lake, Snapshot
 from trailhound.lake.search import SearchResult, search
 from trailhound.lake.tables import TABLES
@@ -160,7 +164,7 @@ class Workspace:
         no_pack: bool = False,
     ) -> Detection:
         """Run the rules over the lake's events and store the findings; the same events give the same findings."""
-        lake, engine, _ = self._reading()
+        lake, engine, _ = self._reading(derived=True)
         known = {f.uid for f in self._stored(engine)}
         chosen = self.rules(rules, no_pack=no_pack)
         if only:
@@ -266,13 +270,16 @@ class Workspace:
         self, expression: str, *, limit: int = 100, group_by: Sequence[str] = (), timeline: bool = False
     ) -> SearchResult:
         """Filter all events (docs/reference/search.md)."""
-        _, engine, _ = self._reading()
-        return search(engine, expression, limit=limit, group_by=group_by, timeline=timeline)
+        by_origin = mentioned(expression, *group_by)
+        _, engine, _ = self._reading(derived=by_origin)
+        with attributed(engine, wanted=by_origin):
+            return search(engine, expression, limit=limit, group_by=group_by, timeline=timeline)
 
     def sql(self, query: str) -> Rows:
-        """One reading statement over the lake's tables."""
-        lake, engine, _ = self._reading()
-        return sql_guard.run(engine, query, tables=tuple(TABLES), directories=[lake.root.resolve()])
+        """One reading statement over the lake's tables; `events` has `session_uid` and `origin_uid` where it asks."""
+        lake, engine, _ = self._reading(derived=True)
+        with attributed(engine, wanted=mentioned(query)):
+            return sql_guard.run(engine, query, tables=tuple(TABLES), directories=[lake.root.resolve()])
 
     def rules(self, rules: Sequence[Path | str] = (), *, no_pack: bool = False) -> RuleSet:
         """The rules that `detect` would run; those that are malformed are in its errors."""
@@ -312,6 +319,14 @@ class Workspace:
         if derived:
             derive(lake, DERIVED)
         return lake, engine, lake.mount(engine)
+
+    def _indexed(self) -> tuple[DuckDB, Snapshot, Occurrences]:
+        """Days that are not, or not surely, in the table of observables as they are in the events are read whole."""
+        lake = Lake(self.folder)
+        before = current(lake, OBSERVABLES)
+        _, engine, snapshot = self._reading()
+        behind = [day for day, stamp in current(lake, OBSERVABLES).items() if stamp is None or before.get(day) != stamp]
+        return engine, snapshot, Occurrences(engine, behind)
 
     def _placeholders(self) -> Placeholders:
         known = self.settings.production

@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from trailhound.detections import candidates, findings, windows
+from trailhound.detections.baselines.baseline import Baseline
+from trailhound.detections.baselines.judge import Habits, Judged, judge
 from trailhound.detections.candidates import Query
 from trailhound.detections.placeholders import Filled, Placeholders, bind, drop, fill
-from trailhound.detections.predicate import slots
+from trailhound.detections.predicate import columns, slots
 from trailhound.detections.rules import Correlation, Rule, RuleSet
 from trailhound.engines.duckdb import DuckDB
+from trailhound.identity.origins import attributed
+from trailhound.lake.attribution import ATTRIBUTED
 from trailhound.model import Finding
 
 Numbered = dict[int, Rule]
@@ -28,6 +32,7 @@ class Skipped(msgspec.Struct, frozen=True):
 class Detected(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]  # most severe first
     skipped: tuple[Skipped, ...]
+    judged: tuple[Judged, ...] = ()  # by baseline, on what it stood
 
 
 def detect(
@@ -40,23 +45,32 @@ def detect(
 ) -> Detected:
     """Findings that reach into since <= time < until (epoch milliseconds), among the events mounted as `events`.
 
-    Before `since` the events of the longest window or episode of the rules are looked at too, so that a window
-    that ends after it is whole. A correlation's bases must be among the rules (see `rules.only`). Only temporary
-    tables are made in the engine, and removed again.
+    Before `since` the events of the longest window or episode of the rules are looked at too, so that a window that
+    ends after it is whole. A correlation's bases must be among the rules (see `rules.only`). Baselines read the tables
+    `activity` and `principals`, too. Only temporary tables are made in the engine, and removed again.
     """
-    listed = rules.rules if isinstance(rules, RuleSet) else rules
+    given = rules.rules if isinstance(rules, RuleSet) else rules
+    listed = [rule for rule in given if not isinstance(rule.logic, Baseline)]
     filled = Filled({}, {}, {})
     try:
         filled = _fill(engine, listed, placeholders or Placeholders())
-        return _run(engine, dict(enumerate(listed)), filled, since, until)
+        numbered = dict(enumerate(listed))
+        with attributed(engine, wanted=_by_origin(numbered)):
+            found = _run(engine, numbered, filled, since, until)
+        baselines = [rule for rule in given if isinstance(rule.logic, Baseline)]
+        return _with_habits(found, judge(engine, baselines, since=since, until=until)) if baselines else found
     finally:
         candidates.drop(engine)
         windows.drop(engine)
         drop(engine, filled)
 
 
+def _with_habits(found: Detected, habits: Habits) -> Detected:
+    return Detected(tuple(sorted([*found.findings, *habits.findings], key=findings.rank)), found.skipped, habits.judged)
+
+
 def _fill(engine: DuckDB, rules: Sequence[Rule], given: Placeholders) -> Filled:
-    names = [name for rule in rules if not isinstance(rule.logic, Correlation) for name in slots(rule.logic)]
+    names = [name for rule in rules if not isinstance(rule.logic, Correlation | Baseline) for name in slots(rule.logic)]
     return fill(engine, given, names)
 
 
@@ -117,6 +131,12 @@ def _look_back(rules: Mapping[int, Rule]) -> int:
         return rule.logic.timespan_ms + max(reach(by_uid[base.rule_uid]) for base in rule.logic.bases)
 
     return max((max(reach(rule), rule.episode_ms) for rule in rules.values()), default=0)
+
+
+def _by_origin(rules: Numbered) -> bool:
+    """Does any rule ask for a session or its origin?"""
+    read = (columns(rule.logic) for rule in rules.values() if not isinstance(rule.logic, Correlation))
+    return bool({column.path for column in ATTRIBUTED} & {*_columns(rules)}.union(*read))
 
 
 def _columns(rules: Mapping[int, Rule]) -> list[str]:

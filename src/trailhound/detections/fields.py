@@ -1,7 +1,8 @@
 """What a field name in a rule means: a column of the events table, or a path into the record's JSON.
 
 Raw CloudTrail names (`eventName`, `requestParameters.bucketName`) and our own column paths (`principal_uid`,
-`actor.user.uid`) both work, so rules written for CloudTrail run unchanged.
+`actor.user.uid`) both work, so rules written for CloudTrail run unchanged. `principal`, `session` and `origin` say who:
+the user or role, its session, and the identity at the root of the session.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from trailhound.errors import CatalogError
+from trailhound.lake.attribution import ATTRIBUTED
 from trailhound.ocsf.schema import BY_PATH, BY_SOURCE, RESOURCE_FIELDS
 
 Kind = Literal["text", "number", "boolean", "time", "address", "status", "json", "strings", "resources"]
@@ -40,6 +42,10 @@ _NAMED = {
     "eventTime": Field("eventTime", "time", ("time",)),
     "time_dt": Field("time_dt", "time", ("time",)),
     "status": Field("status", "status", ("status_id",)),
+    "principal": Field("principal", "text", ("principal_uid",)),
+    "session": Field("session", "text", ("session_uid",)),
+    "origin": Field("origin", "text", ("origin_uid",)),
+    **{column.path: Field(column.path, "text", (column.path,)) for column in ATTRIBUTED},
 }
 ADDRESS = Field("src_ip_hex", "text", ("src_ip_hex",))
 RECORD = Field("raw_data", "text", ("raw_data",))

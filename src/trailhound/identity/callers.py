@@ -13,10 +13,8 @@ from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.issues import ISSUES
 from trailhound.identity.linking import LINKS, NODES, SKEW
 
-STEPS = "linking_steps"
+CALLERS, CANDIDATES, STEPS = "linking_callers", "linking_candidates", "linking_steps"
 
-CANDIDATES = "linking_candidates"
-_CALLERS = "linking_callers"
 _LONGEST = 43_200_000  # ms: no session of a role outlasts twelve hours
 _SHOWN = 200  # characters of a name in a sentence
 
@@ -39,7 +37,7 @@ def steps(engine: DuckDB) -> None:
 def _callers(engine: DuckDB) -> None:
     """Of each issuing event the caller's session, or its principal, or what sessions to look for (`sought_*`)."""
     engine.execute(f"""
-        CREATE OR REPLACE TEMP TABLE {_CALLERS} AS
+        CREATE OR REPLACE TEMP TABLE {CALLERS} AS
         WITH users AS (
             SELECT principal_id AS by_id, min(principal_uid) AS user_uid FROM credentials
             WHERE type = 'IAMUser' AND NOT contains(principal_id, ':')
@@ -67,12 +65,12 @@ def _candidates(engine: DuckDB) -> None:
         CREATE OR REPLACE TEMP TABLE {CANDIDATES} AS
         WITH asking AS (
             SELECT nodes.uid, nodes.principal_uid, nodes.session_uid, callers.* EXCLUDE (expiration_time)
-            FROM {LINKS} JOIN {NODES} AS nodes USING (uid, principal_uid) JOIN {_CALLERS} AS callers USING (event_uid)
+            FROM {LINKS} JOIN {NODES} AS nodes USING (uid, principal_uid) JOIN {CALLERS} AS callers USING (event_uid)
             WHERE sought_id IS NOT NULL OR sought_name IS NOT NULL
         ), lasting AS (
             SELECT nodes.*, greatest(coalesce(expiration_time, nodes.created_time + {_LONGEST}), last_seen_time) AS until
             FROM {NODES} AS nodes LEFT JOIN {LINKS} USING (uid, principal_uid)
-            LEFT JOIN {_CALLERS} USING (event_uid)
+            LEFT JOIN {CALLERS} USING (event_uid)
         ), found AS (
             SELECT asking.uid, asking.principal_uid, asking.issued_time, asking.session_uid AS own_session, above
             FROM asking JOIN lasting AS above ON above.principal_id = asking.sought_id
@@ -108,7 +106,7 @@ def _broken(engine: DuckDB) -> None:
                 coalesce(unnamed OR coalesce(by_uid = nodes.uid, FALSE) OR sought_id IS NOT NULL
                     OR sought_name IS NOT NULL, FALSE) AS unsure
             FROM {NODES} AS nodes LEFT JOIN {LINKS} AS links USING (uid, principal_uid)
-            LEFT JOIN {_CALLERS} AS callers ON callers.event_uid = links.event_uid
+            LEFT JOIN {CALLERS} AS callers ON callers.event_uid = links.event_uid
             LEFT JOIN {CANDIDATES} AS candidates
                 ON candidates.uid = nodes.uid AND candidates.principal_uid = nodes.principal_uid AND place = 1
         )

@@ -10,8 +10,10 @@ from typing import Any
 
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity import callers, issues, linking
-from trailhound.identity.callers import CANDIDATES, STEPS
+from trailhound.identity.callers import CALLERS, CANDIDATES, STEPS
 from trailhound.identity.derive import Whole
+from trailhound.identity.issues import ISSUES
+from trailhound.identity.linking import LINKS, NODES
 from trailhound.lake.attribution import SESSION_UID
 
 __all__ = ["ORIGIN", "ORIGINS_BY_DAY", "SESSIONS", "SESSION_UID"]
@@ -30,20 +32,26 @@ ORIGINS_BY_DAY = (
 )
 
 _CHAINS = "linking_chains"
+TEMPORARY = (ISSUES, NODES, LINKS, CALLERS, CANDIDATES, STEPS, _CHAINS)  # tables that `rows` makes
 _RANKS = "['certain', 'likely', 'possible', 'broken']"
 _RANK = f"coalesce(list_position({_RANKS}, own), 4)"
 _CIRCLE = "the sessions that opened one another lead in a circle: their records contradict each other"
 _NAME = "substr(principal_id, strpos(principal_id, ':') + 1)"
 
 
-def _make(engine: DuckDB) -> Any:
+def rows(engine: DuckDB) -> str:
+    """SQL that gives the table, from `credentials` and `events`; makes the temporary tables that it reads."""
     issues.collect(engine)
     linking.link(engine)
     callers.steps(engine)
     _walk(engine)
     while _agreed(engine):
         _walk(engine)
-    return engine.stream(_ROWS)
+    return _ROWS
+
+
+def _make(engine: DuckDB) -> Any:
+    return engine.stream(rows(engine))
 
 
 def _walk(engine: DuckDB) -> None:

@@ -1,7 +1,6 @@
-"""Which session an event belongs to, and who stands at its root, as columns beside those that are stored.
+"""Which session an event belongs to, and who stands at its root: columns beside those that are stored.
 
-A session is read off the event itself. Its origin stands in the table `sessions`, one join away; the join costs a
-tenth of a second per million events even where nobody looks at its column, so `attribute` is for whoever does.
+A session is read off the event itself. Its origin stands in the table `sessions`, one join away.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import re
 
 from trailhound.engines.dialect import literal
-from trailhound.engines.duckdb import DuckDB
+from trailhound.ocsf.schema import Column
 from trailhound.vocab.aws import MASKS
 
 # Prefixes of credentials that last until they are deleted: using one opens no session.
@@ -29,26 +28,15 @@ SESSION_UID = f"(CASE WHEN {_TEMPORARY} THEN {KEY} WHEN {KEY} IS NULL THEN {_BEG
 # SQL over `events`: what one sitting has in common. A console session has many keys and one time of creation.
 SITTING_UID = f"(CASE WHEN {SESSION_UID} IS NOT NULL THEN coalesce({_BEGUN}, {KEY}) END)"
 
-DERIVED_COLUMNS = ("session_uid", "origin_uid")
+# Columns that `events` has while somebody looks at them: see `trailhound.identity.origins`.
+ATTRIBUTED = (
+    Column("session_uid", "string", "", "the session of the caller: `sessions.session_uid`; empty where there is none"),
+    Column("origin_uid", "string", "", "the identity at the root of that session; without a session the principal"),
+)
 
-_STORED = "stored_events"
-_MENTIONED = re.compile(r"\b(origin|session_uid|origin_uid)\b", re.IGNORECASE)
+_MENTIONED = re.compile(r"\b(session|origin)(_uid)?\b", re.IGNORECASE)
 
 
 def mentioned(*texts: str) -> bool:
-    """May a statement or an expression look at the columns that `attribute` adds?"""
+    """May a statement or an expression look at one of these columns?"""
     return any(_MENTIONED.search(text) for text in texts)
-
-
-def attribute(engine: DuckDB) -> None:
-    """Give the engine's `events` the columns `session_uid` and `origin_uid`; `sessions` must be mounted.
-
-    The origin of an event without a session is its principal.
-    """
-    engine.execute(f"ALTER VIEW events RENAME TO {_STORED}")
-    engine.execute(
-        f"CREATE VIEW events AS SELECT {_STORED}.*, {SITTING_UID} AS session_uid, "
-        f"coalesce(known.origin, {_STORED}.principal_uid) AS origin_uid FROM {_STORED} "
-        "LEFT JOIN (SELECT uid AS known_uid, principal_uid AS known_principal, origin_uid AS origin FROM sessions) "
-        f"AS known ON known_uid = {SESSION_UID} AND known_principal = principal_uid"
-    )

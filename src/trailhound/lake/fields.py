@@ -15,7 +15,8 @@ import msgspec
 from trailhound import catalog
 from trailhound.engines import dialect
 from trailhound.errors import QueryError
-from trailhound.ocsf.schema import BY_PATH, BY_SOURCE, COLUMNS, RESOURCE_FIELDS
+from trailhound.lake.attribution import ATTRIBUTED
+from trailhound.ocsf.schema import BY_PATH, BY_SOURCE, RESOURCE_FIELDS
 
 Kind = Literal["text", "address", "number", "yes_no", "word"]
 
@@ -54,6 +55,7 @@ class Field(NamedTuple):
     suffix: str = ""
 
 
+_COLUMNS = BY_PATH | {column.path: column for column in ATTRIBUTED}
 _KINDS: dict[str, Kind] = {"bigint": "number", "int": "number", "boolean": "yes_no"}
 _STEP = re.compile(r"([\w:\-]+)((?:\[(?:\d+|\*)\])*)")
 
@@ -71,7 +73,7 @@ def resolve(name: str) -> Field:
             return Field(short.name, operands, short.kind, short.words, short.suffix)
     if name in BY_SOURCE:
         return _column(BY_SOURCE[name].path)._replace(name=name)
-    if name in BY_PATH or _resource_member(name):
+    if name in _COLUMNS or _resource_member(name):
         return _column(name)
     if re.split(r"[.\[]", name, maxsplit=1)[0] in names().record_fields:
         return Field(name, (_json(name),), "text")
@@ -89,7 +91,7 @@ def named(text: str) -> str:
 @cache
 def _spellings() -> Mapping[str, str]:
     """In lower case → as it is written; the short names win."""
-    paths = (*(column.path for column in COLUMNS), *names().record_fields)
+    paths = (*_COLUMNS, *names().record_fields)
     short = {name: short.name for short in names().short_names for name in (*short.aliases, short.name)}
     meant = {name: field for name, field in names().meant.items() if field in short}
     return {name.lower(): field for name, field in ({path: path for path in paths} | meant | short).items()}
@@ -98,7 +100,7 @@ def _spellings() -> Mapping[str, str]:
 def _column(path: str) -> Field:
     if member := _resource_member(path):
         return Field(path, (Operand(f"item.{dialect.identifier(member)}", dialect.column("resources")),), "text")
-    kind = BY_PATH[path].type
+    kind = _COLUMNS[path].type
     if kind == "timestamp":
         raise QueryError(f"{path} is searched by time", next_step="write since 2020-11-01, until 2020-11-06 or last 7d")
     if kind == "resources":
