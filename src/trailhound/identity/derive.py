@@ -74,12 +74,27 @@ def derive(lake: Lake, declared: Sequence[Derived]) -> dict[str, int]:
     return done
 
 
-def _daily(lake: Lake, one: Daily, state: _State) -> int:
-    days = lake.partitions("events")
+def current(lake: Lake, one: Daily) -> dict[str, str | None]:
+    """Days of the events → stamp of the day, None where the table is behind them.
+
+    A day that has the same stamp before tables are mounted and after it is the same in both.
+    """
+    days, known = lake.partitions("events"), _read(lake.root).get(one.table, {})
+    return {day: stamp if known.get(day) == stamp else None for day, stamp in _wanted(lake, one, days).items()}
+
+
+def _wanted(lake: Lake, one: Daily, days: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Day → stamp of what its rows are to be derived from."""
     wanted = {day: _hash(str(one.version), *files) for day, files in days.items()}
     for row in _also(lake, one):
         if row["event_day"] in wanted:
             wanted[row["event_day"]] = _hash(wanted[row["event_day"]], str(row["stamp"]))
+    return wanted
+
+
+def _daily(lake: Lake, one: Daily, state: _State) -> int:
+    days = lake.partitions("events")
+    wanted = _wanted(lake, one, days)
     known = dict(state.get(one.table, {}))
     changed = sorted(day for day in wanted.keys() | known.keys() if wanted.get(day) != known.get(day))
     for now in _portions(changed, days):

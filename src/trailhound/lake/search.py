@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
@@ -15,6 +16,7 @@ from trailhound.errors import QueryError, RequestError
 from trailhound.lake import expression as language
 from trailhound.lake import fields, times
 from trailhound.lake.expression import And, Comparison, During, Node, Not, Or, Present, Recent, Text, Value
+from trailhound.lake.places import Index, Places, both, condition, either
 from trailhound.vocab import aws
 
 _BUCKETS = tuple(map(times.duration, ("1s", "10s", "1m", "5m", "15m", "1h", "6h", "1d", "7d", "28d", "365d")))
@@ -45,8 +47,8 @@ class SearchResult(msgspec.Struct, frozen=True):
     group_by: tuple[str, ...] = ()
 
 
-def compile_filter(expression: str, *, newest_ms: int | None) -> Filter:
-    """Raises QueryError with a mark under what is not understood.
+def compile_filter(expression: str, *, newest_ms: int | None, index: Index | None = None) -> Filter:
+    """Raises QueryError with a mark under what is not understood. An index narrows what is read, not what is found.
 
     `newest_ms` is the time of the newest event: `last 7d` counts back from it, not from the wall clock, because
     the logs of an incident are read long after it. None: there is no event.
@@ -60,7 +62,9 @@ def compile_filter(expression: str, *, newest_ms: int | None) -> Filter:
         for sign, limit in ((">=", since), ("<=", until))
         if limit is not None and 0 <= limit < _YEAR_10000
     ]
-    return Filter(" AND ".join([*days, where]), since, until)
+    places = compiler.places(tree, index) if index else None
+    narrowed = [] if places is None else [condition(places)]
+    return Filter(" AND ".join([*days, *narrowed, where]), since, until)
 
 
 def search(
@@ -70,6 +74,7 @@ def search(
     limit: int = 100,
     group_by: Sequence[str] = (),
     timeline: bool = False,
+    index: Index | None = None,
 ) -> SearchResult:
     """Run `expression` over the engine's `events`; `group_by` takes names of fields."""
     if group_by and timeline:
@@ -77,7 +82,7 @@ def search(
     if limit < 1:
         raise RequestError(f"a search of {limit} events finds nothing", next_step="let the limit be 1 or more")
     newest = engine.query("SELECT max(time) AS newest FROM events")[0]["newest"]
-    where = compile_filter(expression, newest_ms=newest).where
+    where = compile_filter(expression, newest_ms=newest, index=index).where
     span = engine.query(f"SELECT count(*) AS n, min(time) AS first, max(time) AS last FROM events WHERE {where}")[0]
     if timeline:
         rows = _timeline(engine, where, span)
@@ -145,7 +150,7 @@ class _Compiler:
             case Text(text, place):
                 if place is not None:
                     self._refuse_colon(text, place)
-                return dialect.matches(dialect.column("raw_data"), f"%{dialect.like_escape(text)}%")
+                return _occurs(dialect.column("raw_data"), text)
             case Recent() | During():
                 return self._during(*self.bounds(node))
             case Present(name, place):
@@ -153,6 +158,30 @@ class _Compiler:
                 return _any(field, lambda sql: f"({sql} IS NOT NULL)")
             case Comparison():
                 return self._comparison(node)
+
+    def places(self, node: Node, index: Index) -> Places | None:
+        """The days and calls outside of which nothing can match; None when the index cannot tell."""
+        match node:
+            case And(nodes):
+                return reduce(both, (self.places(inner, index) for inner in nodes), None)
+            case Or(nodes):
+                return reduce(either, (self.places(inner, index) for inner in nodes))
+            case Text(text):
+                return index.within(text)
+            case Comparison(name, "=" | "in", values, place):
+                field = self._resolve(name, place)
+                if not all(value.text and index.holds(operand) for operand in field.operands for value in values):
+                    return None
+                return reduce(either, (self._place(field, value, index) for value in values))
+            case _:
+                return None
+
+    def _place(self, field: fields.Field, value: Value, index: Index) -> Places | None:
+        network = _network(value.text) if field.kind == "address" else None
+        if network is None:
+            return index.equal(value.text + (field.suffix if "." not in value.text else ""))
+        written = aws.address(str(network[0])) if network.num_addresses == 1 else None
+        return index.equal(written[0]) if written else None
 
     def bounds(self, node: Node) -> tuple[int | None, int | None]:
         """The smallest interval of time outside of which nothing can match."""
@@ -267,6 +296,19 @@ class _Compiler:
 
     def _complain(self, value: Value, what: str, *, next_step: str = "") -> NoReturn:
         language.complain(self.expression, value.place, what, next_step=next_step)
+
+
+def _occurs(expression: str, text: str) -> str:
+    """As `dialect.matches`, in a tenth of its time: what is ASCII is sought as a pattern, for folding whole records is
+    what costs. The dotted I and the Kelvin sign are the two other characters that fold to ASCII."""
+    if not text.isascii():
+        return dialect.matches(expression, f"%{dialect.like_escape(text)}%")
+    more = {"i": "İ", "k": "\u212a"}
+    pattern = "".join(
+        f"[{sign}{sign.upper()}{more.get(sign, '')}]" if sign.isalpha() else dialect.regex_escape(sign)
+        for sign in text.lower()
+    )
+    return dialect.regex(expression, pattern)
 
 
 def _any(field: fields.Field, holds: Callable[[str], str]) -> str:
