@@ -12,10 +12,11 @@ import msgspec
 import yaml
 
 from trailhound import catalog
+from trailhound.detections.baselines.baseline import Baseline
 from trailhound.errors import CatalogError
 from trailhound.model import Level
 
-Kind = Literal["rule", "correlation", "filter"]
+Kind = Literal["rule", "correlation", "filter", "baseline"]
 
 _OCTAL = re.compile(r"0\d+")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -45,6 +46,7 @@ class Header(msgspec.Struct, frozen=True):
     detection: dict[str, Any] | None = None
     correlation: dict[str, Any] | None = None
     filter: dict[str, Any] | None = None
+    baseline: Baseline | None = None
     trailhound: Extension = Extension()
 
 
@@ -114,8 +116,12 @@ def _document(path: Path, position: int, node: yaml.Node, data: Any) -> Document
             next_step="write each rule out in full, separated by ---",
         )
     header = catalog.convert(data, Header, path, position)
-    kind: Kind = "correlation" if header.correlation is not None else "filter" if header.filter is not None else "rule"
-    return Document(path, kind, header, data, node)
+    return Document(path, _kind(header), header, data, node)
+
+
+def _kind(header: Header) -> Kind:
+    kinds: tuple[Kind, ...] = ("correlation", "filter", "baseline")
+    return next((kind for kind in kinds if getattr(header, kind) is not None), "rule")
 
 
 def _check_scalars(path: Path, root: yaml.Node) -> None:

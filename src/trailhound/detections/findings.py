@@ -81,7 +81,12 @@ def findings(engine: DuckDB, rules: Mapping[int, Rule]) -> list[Finding]:
         f"FROM {MEMBERS} JOIN {CANDIDATES} USING (row) WHERE rule IN ({shown}) GROUP BY rule, finding"
     )
     built = [_finding(rules[row["rule"]], row) for row in rows]
-    return sorted(built, key=lambda f: (-LEVELS.index(f.level), f.first_seen_time, f.rule_uid, f.uid))
+    return sorted(built, key=rank)
+
+
+def rank(finding: Finding) -> tuple[int, int, str, str]:
+    """Most severe first, then oldest first."""
+    return (-LEVELS.index(finding.level), finding.first_seen_time, finding.rule_uid, finding.uid)
 
 
 def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
@@ -97,13 +102,13 @@ def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
     count = by_itself if row["counted"] is None else round(row["counted"])
     window = correlation.timespan_ms if correlation else None
     facts = {
-        "principal": _plain(principal_name(principal)) or "someone",
+        "principal": plain(principal_name(principal)) or "someone",
         "count": str(count),
         "window": span(window if window is not None else last - first),
-        "resources": _some(_targets(resources)) or "nothing named",
-        "account": _plain(account),
-        "operation": _some(operations),
-        "ip": _some(ips) or "no address",
+        "resources": some(_targets(resources)) or "nothing named",
+        "account": plain(account),
+        "operation": some(operations),
+        "ip": some(ips) or "no address",
     }
     return Finding(
         uid=_uid(rule, row["grp"], uids[0]),
@@ -113,7 +118,7 @@ def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
         level=rule.level,
         title=_NAME.sub(lambda name: facts[name[1]], rule.template) if rule.template else rule.title,
         desc=rule.description,
-        attacks=tuple(dict.fromkeys(found[1].upper() for tag in rule.tags if (found := _TECHNIQUE.fullmatch(tag)))),
+        attacks=techniques(rule.tags),
         first_seen_time=first,
         last_seen_time=last,
         event_uids=uids,
@@ -192,13 +197,27 @@ def span(milliseconds: int) -> str:
     return f"{milliseconds / 1000:g} s"
 
 
-def _some(values: Sequence[str]) -> str:
-    named = [_plain(value) for value in values[:_NAMED]]
+def techniques(tags: Iterable[str]) -> tuple[str, ...]:
+    """T1562.008 for attack.t1562.008; other tags name none."""
+    return tuple(dict.fromkeys(found[1].upper() for tag in tags if (found := _TECHNIQUE.fullmatch(tag))))
+
+
+def number(value: float) -> str:
+    """1,234; 12.4 million; whole below a million."""
+    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return f"{round(value):,}"
+
+
+def some(values: Sequence[str]) -> str:
+    """The first few of a list, each fit for a line, and how many more there are."""
+    named = [plain(value) for value in values[:_NAMED]]
     more = len(values) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """One line of bounded length, without characters that steer a terminal or turn the reading direction."""
     kept = "".join(character if unicodedata.category(character)[0] != "C" else "�" for character in text)
     return kept if len(kept) <= _LONGEST else kept[: _LONGEST - 1] + "…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.predicate import Predicate, columns
 from trailhound.detections.proof import proof_path
 from trailhound.detections.rules import Correlation, Rule, RuleSet
@@ -44,5 +45,5 @@ def _complaints(rule: Rule) -> Iterator[str]:
         yield "there is no proof beside it"
 
 
-def _names_only(logic: Predicate | Correlation) -> bool:
-    return not isinstance(logic, Correlation) and columns(logic) <= _NAMES_ONLY
+def _names_only(logic: Predicate | Correlation | Baseline) -> bool:
+    return not isinstance(logic, Correlation | Baseline) and columns(logic) <= _NAMES_ONLY

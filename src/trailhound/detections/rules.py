@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.fields import Field
 from trailhound.detections.predicate import Predicate
 from trailhound.errors import CatalogError, RequestError
@@ -55,8 +56,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     description: str
     level: Level
-    kind: str  # "sigma" or the kind of correlation
-    logic: Predicate | Correlation
+    kind: str  # "sigma", the kind of correlation, or "baseline"
+    logic: Predicate | Correlation | Baseline
     per_resource: bool = False  # one row per event and resource
     output: bool = True  # false: it only feeds correlations
     template: str = ""  # of the finding's title

@@ -19,6 +19,8 @@ from sigma.rule import SigmaDetectionItem, SigmaDetections, SigmaRule
 
 from trailhound import catalog
 from trailhound.detections import condition, documents, fields, mending
+from trailhound.detections.baselines import baseline
+from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.correlations import correlation, duration_ms
 from trailhound.detections.documents import Document, Kind
 from trailhound.detections.fields import Field
@@ -63,6 +65,7 @@ def _rule_set(found: list[Document], errors: list[CatalogError]) -> RuleSet:
         return rule
 
     rules += _each(_bases_first(found), "correlation", build, errors)
+    rules += _each(found, "baseline", _baseline, errors)
     shown = [msgspec.structs.replace(rule, output=rule.uid not in feeding) for rule in rules]
     return RuleSet(rules=_unique(_named(shown), errors), errors=tuple(errors))
 
@@ -154,9 +157,18 @@ def _correlated(document: Document, known: dict[str, Rule]) -> tuple[Rule, set[s
     return _header(document, logic.kind, logic, per_resource=per_resource), feeds
 
 
-def _header(document: Document, kind: str, logic: Predicate | Correlation, *, per_resource: bool = False) -> Rule:
+def _baseline(document: Document) -> Rule:
+    baseline.check(document.header.trailhound.title)
+    assert document.header.baseline is not None
+    return _header(document, "baseline", document.header.baseline)
+
+
+def _header(
+    document: Document, kind: str, logic: Predicate | Correlation | Baseline, *, per_resource: bool = False
+) -> Rule:
     header = document.header
-    check_template(header.trailhound.title)
+    if not isinstance(logic, Baseline):
+        check_template(header.trailhound.title)
     return Rule(
         uid=str(header.id or uuid.uuid5(uuid.NAMESPACE_URL, f"{header.author}/{header.title}")),
         name=header.name,
@@ -195,6 +207,8 @@ def _complaint(error: BaseException, document: Document) -> CatalogError:
 def _blame(document: Document) -> tuple[int, BaseException | None]:
     if document.kind == "correlation":
         return document.line_of("correlation", "condition"), None
+    if document.kind == "baseline":
+        return document.line_of("trailhound", "title"), None
     section = "filter" if document.kind == "filter" else "detection"
     detection = document.data.get(section)
     per_resource = (document.header.logsource or {}).get("category") == "resource"

@@ -1,0 +1,117 @@
+"""What an actor had not done before: something new in its hands, something that no peer does, an unusual hour.
+
+The surprise is the negative decimal logarithm of how often such a thing happens. Of an actor that meets something
+new on every third day, one more new thing surprises little; so habits of every kind need no list of exceptions.
+"""
+
+from __future__ import annotations
+
+from trailhound.detections.baselines.baseline import Baseline
+from trailhound.detections.baselines.cube import HABIT, rows, value
+from trailhound.detections.baselines.scored import DAYS, LEARNING, columns, days, surprise
+from trailhound.engines.duckdb import DuckDB
+
+FIRSTS = "baseline_firsts"
+
+
+def first_seen(engine: DuckDB, baseline: Baseline) -> str:
+    """SQL of first uses, by actors that seldom use something new, of what few of their peers use."""
+    _firsts(engine, baseline)
+    return f"""
+    WITH renewed AS (
+      SELECT d.*, f.day IS NOT NULL AS new FROM {DAYS} AS d
+      LEFT JOIN (SELECT DISTINCT actor, day FROM {FIRSTS}) AS f USING (actor, day)),
+    learned AS (
+      SELECT *, count(*) FILTER (nth >= {LEARNING}) OVER earlier AS active,
+        count(*) FILTER (new AND nth >= {LEARNING}) OVER earlier AS habit
+      FROM renewed WINDOW earlier AS {HABIT}),
+    judged AS (
+      SELECT f.actor, f.hour, f.value, f.known, f.alike, p.peers, d.active, d.habit, d.history
+      FROM {FIRSTS} AS f JOIN learned AS d USING (actor, day) JOIN ({
+        _peers(0)
+    }) AS p ON p.actor = f.actor AND p.hour = f.hour
+      WHERE d.nth >= {baseline.history})
+    SELECT {
+        columns(
+            **{
+                name: name
+                for name in ("actor", "hour", "value", "known", "habit", "active", "history", "peers", "alike")
+            },
+            score=f"{surprise('habit', 'active')} + {surprise('alike', 'peers')}",
+            seen="1",
+        )
+    } FROM judged"""
+
+
+def rare_among_peers(engine: DuckDB, baseline: Baseline) -> str:
+    """SQL of first uses, by actors without a history of their own, of what hardly any peer with a history used."""
+    _firsts(engine, baseline)
+    return f"""
+    WITH judged AS (
+      SELECT f.actor, f.hour, f.value, f.known, f.alike, p.peers, d.nth, d.history
+      FROM {FIRSTS} AS f JOIN {DAYS} AS d USING (actor, day)
+      JOIN ({_peers(baseline.history)}) AS p ON p.actor = f.actor AND p.hour = f.hour
+      WHERE d.history < {baseline.history} AND p.peers >= {baseline.peers} AND f.alike <= p.peers)
+    SELECT {
+        columns(
+            **{name: name for name in ("actor", "hour", "value", "known", "history", "peers", "alike")},
+            active="nth",
+            score=surprise("alike", "peers"),
+            seen="1",
+        )
+    } FROM judged"""
+
+
+def _firsts(engine: DuckDB, baseline: Baseline) -> None:
+    """Actor and value, the hour of first use, and how many peers had used it before that hour."""
+    days(engine, baseline, f"{value(baseline)} IS NOT NULL")
+    engine.execute(
+        f"""CREATE OR REPLACE TEMP TABLE {FIRSTS} AS
+        WITH firsts AS (
+          SELECT actor, value, min(grp) AS grp, min(hour) AS hour, arg_min(day, hour) AS day
+          FROM ({rows(baseline, f"{value(baseline)} AS value", where=f"{value(baseline)} IS NOT NULL")})
+          GROUP BY actor, value)
+        SELECT *, count(*) OVER (PARTITION BY actor ORDER BY hour RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+            AS known,
+          count(*) OVER (PARTITION BY grp, value ORDER BY hour RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+            AS alike
+        FROM firsts"""
+    )
+
+
+def _peers(known_for: int) -> str:
+    """SQL of actor, hour → others of its group that were there so many days before."""
+    return f"""
+    WITH actors AS (SELECT actor, min(grp) AS grp, min(hour) AS hour FROM {DAYS} GROUP BY actor),
+    moments AS (SELECT DISTINCT actor, grp, hour FROM {FIRSTS})
+    SELECT m.actor, m.hour, count(a.actor) AS peers FROM moments AS m
+    LEFT JOIN actors AS a
+      ON a.grp = m.grp AND a.actor <> m.actor AND a.hour < m.hour - {known_for * 86_400_000}
+    GROUP BY m.actor, m.hour"""
+
+
+def unusual_hour(engine: DuckDB, baseline: Baseline) -> str:
+    """SQL of hours of the day (weekdays and weekends apart) at which an actor is hardly ever active, an hour around it."""
+    days(engine, baseline)
+    return f"""
+    WITH hours AS (
+      SELECT DISTINCT actor, day, hour, CAST((hour // 3600000) % 24 AS INTEGER) AS clock, (day + 3) % 7 >= 5 AS weekend
+      FROM ({rows(baseline)})),
+    around AS (
+      SELECT DISTINCT actor, day, weekend, (clock + beside + 24) % 24 AS clock
+      FROM hours, (VALUES (-1), (0), (1)) AS v(beside)),
+    counted AS (
+      SELECT *, row_number() OVER (PARTITION BY actor, weekend, clock ORDER BY day) - 1 AS habit FROM around)
+    SELECT {
+        columns(
+            actor="h.actor",
+            hour="h.hour",
+            value="printf('%02d:00 UTC on a %s', h.clock, CASE WHEN h.weekend THEN 'weekend' ELSE 'weekday' END)",
+            score=surprise("c.habit", "d.nth"),
+            seen="1",
+            habit="c.habit",
+            active="d.nth",
+            history="d.history",
+        )
+    } FROM hours AS h JOIN counted AS c USING (actor, day, weekend, clock) JOIN {DAYS} AS d USING (actor, day)
+    WHERE d.nth >= {baseline.history}"""
