@@ -325,8 +325,9 @@ class Workspace:
         lake = Lake(self.folder)
         before = current(lake, OBSERVABLES)
         _, engine, snapshot = self._reading()
-        behind = [day for day, stamp in current(lake, OBSERVABLES).items() if stamp is None or before.get(day) != stamp]
-        return engine, snapshot, Occurrences(engine, behind)
+        days = current(lake, OBSERVABLES)
+        behind = [day for day, stamp in days.items() if stamp is None or before.get(day) != stamp]
+        return engine, snapshot, Occurrences(engine, days, behind)
 
     def _placeholders(self) -> Placeholders:
         known = self.settings.production

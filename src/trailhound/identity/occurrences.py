@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import msgspec
 
@@ -11,7 +11,7 @@ from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.artifacts import NOT_INDEXED, traced
 from trailhound.lake import fields
 from trailhound.lake.fields import Operand
-from trailhound.lake.places import Places
+from trailhound.lake.places import Place, Places
 
 # Columns all of whose values are in the table: as `value`, or as `name`.
 _COLUMNS = (
@@ -65,11 +65,13 @@ def where(engine: DuckDB, value: str, *, kind: str | None = None) -> list[Occurr
 
 
 class Occurrences:
-    """An `Index` of the events that are mounted; `behind`: days of which the table does not tell, so that all may be there."""
+    """An `Index` of the events that are mounted. `days`: all of theirs; `behind`: those of which the table does not
+    tell, so that anything may be there."""
 
-    def __init__(self, engine: DuckDB, behind: Collection[str] = ()) -> None:
+    def __init__(self, engine: DuckDB, days: Collection[str], behind: Collection[str] = ()) -> None:
         self._engine = engine
-        self._behind: Mapping[str, None] = dict.fromkeys(behind)
+        self.newest_day = max(days, default="")
+        self._behind: Places = dict.fromkeys(behind, Place(None))
         self._operands = {operand for path in _COLUMNS for operand in fields.resolve(path).operands}
 
     def holds(self, operand: Operand) -> bool:
@@ -88,10 +90,14 @@ class Occurrences:
 
     def _places(self, listed: str) -> Places:
         rows = self._engine.query(
-            "SELECT event_day, list(DISTINCT operation) AS calls, count(*) = count(operation) AS named FROM observables "
+            "SELECT event_day, list(DISTINCT operation) AS calls, count(*) = count(operation) AS named, "
+            "min(first_time) AS first, max(last_time) AS last FROM observables "
             f"WHERE {listed} OR kind = '{NOT_INDEXED}' GROUP BY event_day"
         )
-        found = {row["event_day"]: frozenset(row["calls"]) if row["named"] else None for row in rows}
+        found = {
+            row["event_day"]: Place(frozenset(row["calls"]) if row["named"] else None, row["first"], row["last"])
+            for row in rows
+        }
         return {**found, **self._behind}
 
 

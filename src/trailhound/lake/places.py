@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from math import inf, isfinite
+from typing import NamedTuple, Protocol
 
 from trailhound.engines import dialect
 from trailhound.lake.fields import Operand
 
-Places = Mapping[str, frozenset[str] | None]  # day → calls in which it can occur; None: in any
+
+class Place(NamedTuple):
+    """Within one day. Times in epoch ms."""
+
+    calls: frozenset[str] | None  # None: any
+    first: float = -inf
+    last: float = inf
+
+
+Places = Mapping[str, Place]  # by day
 
 
 class Index(Protocol):
     """What it leaves out cannot match; what it names may."""
+
+    newest_day: str  # of the events, as far as is known
 
     def holds(self, operand: Operand) -> bool:
         """Whether all values of this column are in it."""
@@ -27,25 +39,26 @@ class Index(Protocol):
         ...
 
 
-def both(first: Places | None, second: Places | None) -> Places | None:
-    if first is None or second is None:
-        return second if first is None else first
-    found = dict[str, frozenset[str] | None]()
-    for day in first.keys() & second.keys():
-        one, other = first[day], second[day]
-        calls = other if one is None else one if other is None else one & other
-        if calls is None or calls:
-            found[day] = calls
+def both(one: Places | None, other: Places | None) -> Places | None:
+    if one is None or other is None:
+        return other if one is None else one
+    found = dict[str, Place]()
+    for day in one.keys() & other.keys():
+        (calls, first, last), (more, begin, end) = one[day], other[day]
+        calls = more if calls is None else calls if more is None else calls & more
+        if (calls is None or calls) and max(first, begin) <= min(last, end):
+            found[day] = Place(calls, max(first, begin), min(last, end))
     return found
 
 
-def either(first: Places | None, second: Places | None) -> Places | None:
-    if first is None or second is None:
+def either(one: Places | None, other: Places | None) -> Places | None:
+    if one is None or other is None:
         return None
-    found = dict(first)
-    for day, calls in second.items():
-        known = found.get(day, frozenset())
-        found[day] = None if calls is None or known is None else calls | known
+    found = dict(one)
+    for day, place in other.items():
+        calls, first, last = found.get(day, place)
+        more = None if calls is None or place.calls is None else calls | place.calls
+        found[day] = Place(more, min(first, place.first), max(last, place.last))
     return found
 
 
@@ -53,18 +66,17 @@ def condition(places: Places) -> str:
     """SQL over `events` that holds wherever something can be; for the partitions and the order of the table."""
     if not places:
         return "FALSE"
-    wide = [day for day, calls in places.items() if calls is None]
-    calls = sorted({call for among in places.values() for call in among or ()})
-    days = f"{dialect.column('event_day')} IN ({_listed(places)})"
-    if not calls:
-        return days
-    called = f"{dialect.column('api.operation')} IN ({_listed(calls)})"
-    return (
-        f"{days} AND ({dialect.column('event_day')} IN ({_listed(wide)}) OR {called})"
-        if wide
-        else f"{days} AND {called}"
-    )
+    day, operation = dialect.column("event_day"), dialect.column("api.operation")
+    wide = [name for name, place in places.items() if place.calls is None]
+    calls = {call for place in places.values() for call in place.calls or ()}
+    first, last = min(place.first for place in places.values()), max(place.last for place in places.values())
+    limits = [f"{day} IN ({_listed(places)})"]
+    if calls:
+        called = f"{operation} IN ({_listed(calls)})"
+        limits.append(f"({day} IN ({_listed(wide)}) OR {called})" if wide else called)
+    limits += [f"time {sign} {int(limit)}" for sign, limit in ((">=", first), ("<=", last)) if isfinite(limit)]
+    return " AND ".join(limits)
 
 
-def _listed(values: Mapping[str, object] | list[str]) -> str:
+def _listed(values: Iterable[str]) -> str:
     return ", ".join(map(dialect.literal, sorted(values)))

@@ -81,7 +81,7 @@ def search(
         raise RequestError("a search is grouped or laid along time, not both", next_step="leave out one of the two")
     if limit < 1:
         raise RequestError(f"a search of {limit} events finds nothing", next_step="let the limit be 1 or more")
-    newest = engine.query("SELECT max(time) AS newest FROM events")[0]["newest"]
+    newest = _newest(engine, index.newest_day if index else "")
     where = compile_filter(expression, newest_ms=newest, index=index).where
     span = engine.query(f"SELECT count(*) AS n, min(time) AS first, max(time) AS last FROM events WHERE {where}")[0]
     if timeline:
@@ -95,6 +95,13 @@ def search(
         )
     kind = "timeline" if timeline else "groups" if group_by else "events"
     return SearchResult(kind, rows, span["n"], newest, tuple(group_by))
+
+
+def _newest(engine: DuckDB, day: str) -> int | None:
+    """Of the newest day, where it is known, for all files would be opened otherwise."""
+    latest = "SELECT max(time) AS newest FROM events"
+    of_day = engine.query(f"{latest} WHERE event_day = {dialect.literal(day)}")[0]["newest"] if day else None
+    return engine.query(latest)[0]["newest"] if of_day is None else of_day
 
 
 def _groups(engine: DuckDB, where: str, group_by: Sequence[str], limit: int) -> Rows:
