@@ -17,7 +17,7 @@ _WITHIN = 0.9  # of the hours with calls, that must lie within it
 _USED = 5  # different hours, or it is a job that runs at a set time
 _DAYS = 10
 _NOON = 13.0  # local time of the middle of a working day
-_LATEST = 14  # the farthest zone ahead of UTC
+_LATEST = 13  # New Zealand in summer, not Samoa; beyond it the same clock is that of Hawaii
 
 
 class Zone(msgspec.Struct, frozen=True):
