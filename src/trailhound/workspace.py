@@ -25,6 +25,7 @@ from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.enrichers import context
 from trailhound.errors import CatalogError, RequestError
 from trailhound.identity.derive import current, derive
+from trailhound.identity.lineage import Lineage, lineage
 from trailhound.identity.observables import OBSERVABLES
 from trailhound.identity.occurrences import Occurrences
 from trailhound.identity.origins import attributed
@@ -274,6 +275,12 @@ class Workspace:
         _, engine, _ = self._reading(derived=by_origin)
         with attributed(engine, wanted=by_origin):
             return search(engine, expression, limit=limit, group_by=group_by, timeline=timeline)
+
+    def lineage(self, key_or_session: str, *, at: str | None = None) -> Lineage:
+        """From the first identity to the last call, around an access key, session, principal, event or sourceIdentity;
+        and what that identity still holds at a time (docs/how-to/find-who-it-really-was.md)."""
+        _, engine, _ = self._reading(derived=True)
+        return lineage(engine, key_or_session, times.interval(at).end - 1 if at else None)
 
     def sql(self, query: str) -> Rows:
         """One reading statement over the lake's tables; `events` has `session_uid` and `origin_uid` where it asks."""
