@@ -188,7 +188,7 @@ def _supported(reasons: list[Reason]) -> set[str]:
 def _opener(uid: str) -> tuple[str, str] | None:
     """(kind, name) of a service, an instance, or a provider that vouches for identities. A subject is not looked at."""
     provider = uid.partition(":oidc-provider/")[2].partition(":")[0] or uid
-    if parse_arn(provider):
+    if ":" in provider:
         return None
     return next(((kind, name or uid) for pattern, kind, name in _openers() if fnmatchcase(provider, pattern)), None)
 
