@@ -22,20 +22,26 @@ FIRE_ON_REFUSAL = {
     "aws_defense_tampering_denied",
     "aws_denied_calls_burst",
     "aws_ec2_accelerated_instances_launched",
+    "aws_ec2_console_read_on_many_instances",
     "aws_ec2_instance_credentials_from_several_addresses",
     "aws_ec2_instance_credentials_unusual_client",
     "aws_ec2_password_data_mass_retrieval",
     "aws_ec2_user_data_mass_read",
+    "aws_iam_surveyed",
     "aws_many_regions",
     "aws_organizations_leave",
     "aws_root_used",
+    "aws_secretsmanager_regions_swept",
+    "aws_services_swept",
     "aws_signin_failures_across_users",
+    "aws_signin_failures_for_root",
     "aws_signin_failures_for_user",
 }
 # Who calls matters little here, or a service could not make these calls.
 FIRE_ON_SERVICES = {
     "aws_ec2_production_mass_termination",  # what a user has a service do; service-linked roles are left out
     "aws_ec2_security_group_opened",
+    "aws_iam_key_quarantined",  # AWS itself puts the policy on
     "aws_organizations_leave",
     "aws_root_credentials_changed",
     "aws_s3_acl_public",
@@ -44,7 +50,9 @@ FIRE_ON_SERVICES = {
     "aws_s3_object_written_anonymously",
     "aws_s3_objects_rewritten_with_customer_key",
     "aws_signin_failures_across_users",
+    "aws_signin_failures_for_root",
     "aws_signin_failures_for_user",
+    "aws_signin_root_recovery_requested",
     "aws_signin_success_after_failures",
     "aws_signin_without_mfa",
 }
