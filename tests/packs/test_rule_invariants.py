@@ -31,6 +31,7 @@ FIRE_ON_REFUSAL = {
     "aws_many_regions",
     "aws_organizations_leave",
     "aws_root_used",
+    "aws_s3_buckets_probed",
     "aws_secretsmanager_regions_swept",
     "aws_services_swept",
     "aws_signin_failures_across_users",
