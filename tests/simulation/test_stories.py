@@ -25,10 +25,10 @@ def seconds(earlier: dict, later: dict) -> float:
     return (datetime.fromisoformat(later["eventTime"]) - datetime.fromisoformat(earlier["eventTime"])).total_seconds()
 
 
-def test_there_are_eight_stories_with_a_line_each() -> None:
+def test_there_are_nine_stories_with_a_line_each() -> None:
     assert sorted(STORIES) == STORIES
     assert set(STORIES) == {
-        "approved_termination", "policy_attached", "quiet", "roboman1", "s3_exfiltration", "sdk_overwritten",
+        "approved_termination", "policy_attached", "quiet", "roboman1", "role_chain", "s3_exfiltration", "sdk_overwritten",
         "stolen_key", "trail_stopped",
     }  # fmt: skip
     assert all(summary and "\n" not in summary for _, summary in stories())
@@ -157,3 +157,17 @@ def test_a_short_history_keeps_the_whole_plot(tmp_path: Path, roboman1) -> None:
     truth = simulate("roboman1", tmp_path, days=2)
     assert truth.counts.plot == roboman1.truth["counts"]["plot"]
     assert 2500 < truth.counts.quiet < 4500
+
+
+def test_a_chain_of_roles_leads_back_to_the_stolen_key(told: Callable) -> None:
+    history = told("role_chain", events=1200)
+    issued = {
+        r["responseElements"]["credentials"]["accessKeyId"]: r["userIdentity"].get("accessKeyId")
+        for r in history.records
+        if r["eventName"] == "AssumeRole"
+    }
+    keys = {r["userIdentity"]["accessKeyId"] for r in history.phase("persist")}
+    (second,) = keys
+    stolen = issued[issued[second]]
+    assert {r["userIdentity"]["accessKeyId"] for r in history.phase("recon")} == {stolen}
+    assert history.phase("recon")[0]["userIdentity"]["userName"] == history.truth["facts"]["origin"]
