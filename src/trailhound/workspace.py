@@ -44,7 +44,7 @@ from trailhound.lake.attribution import mentioned
 from trailhound.lake.lake import Lake, Snapshot
 from trailhound.lake.search import SearchResult, search
 from trailhound.lake.tables import TABLES
-from trailhound.model import LEVELS, Answer, Finding, Investigation
+from trailhound.model import LEVELS, Answer, Finding, Investigation, Observable
 from trailhound.simulation.simulate import simulate
 from trailhound.simulation.truth import Truth
 from trailhound.sources.aws import Access
@@ -229,7 +229,7 @@ class Workspace:
             raise RequestError(
                 "name one finding, or one observable", next_step="`trailhound findings` lists the findings"
             )
-        _, engine, snapshot = self._reading()
+        engine, snapshot, index = self._indexed()
         stored = self._stored(engine)
         inputs = steps.Inputs(
             engine=engine,
@@ -244,15 +244,15 @@ class Workspace:
             scope = scoping.of_finding(engine, finding)
             return steps.investigate(inputs, scope, finding=finding, observable=None, progress=progress)
         asked = scoping.parse(observable or "")
-        scope = self._scope(engine, asked, at, window)
+        scope = self._scope(engine, asked, at, window, index)
         return steps.investigate(inputs, scope, finding=None, observable=asked, progress=progress)
 
     def ask(self, name: str, observable: str, *, at: str | None = None, window: str = "7d") -> Answer:
         """One question (`ip_address.who_else`, or its number in the catalogue) of `KIND=VALUE`."""
         asked, about = question(name), scoping.parse(observable)
-        _, engine, _ = self._reading()
+        engine, _, index = self._indexed()
         context.mount(engine)
-        scope = self._scope(engine, about, at, window)
+        scope = self._scope(engine, about, at, window, index)
         if about.kind in scope.values and (about.kind != "user" or scope.one_actor):  # a name may be that of several
             scope = msgspec.structs.replace(scope, values={**scope.values, about.kind: (about.value,)})
         evidence = Evidence(engine, scope, self.settings, self._stored(engine))
@@ -358,15 +358,17 @@ class Workspace:
         lake.keep(snapshot)
         return journal.applied([finding])[0]
 
-    def _scope(self, engine: DuckDB, asked: Any, at: str | None, window: str) -> scoping.Scope:
-        until = times.interval(at).end - 1 if at else scoping.latest(engine, asked)
+    def _scope(
+        self, engine: DuckDB, asked: Observable, at: str | None, window: str, index: Occurrences
+    ) -> scoping.Scope:
+        until = times.interval(at).end - 1 if at else scoping.latest(engine, asked, index)
         if until is None:
             raise RequestError(
                 f"no event names {asked.kind} {asked.value}",
                 causes=("another spelling", "its logs are not ingested"),
                 next_step=f"try `trailhound search '{asked.value}'`",
             )
-        return scoping.of_observable(engine, asked, until - times.duration(window), until)
+        return scoping.of_observable(engine, asked, until - times.duration(window), until, index)
 
     def _as_of(self, engine: DuckDB, snapshot: Snapshot) -> dict[str, Any]:
         integrity = proofs.counts(engine) or "not verified"

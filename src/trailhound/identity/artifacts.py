@@ -61,7 +61,7 @@ _UNTOLD = Artifact(NOT_INDEXED, "", None)
 @cache
 def kinds() -> dict[str, str]:
     """CloudFormation type → kind, the finer ones too."""
-    coarse, finer = catalog.documents(catalog.PACKS / "kinds.yml")
+    coarse, finer, _ = catalog.documents(catalog.PACKS / "kinds.yml")
     return {**coarse, **finer}
 
 

@@ -57,7 +57,7 @@ def _kind(type_: str) -> str:
     return f"CASE {type_} {known} ELSE 'resource' END"
 
 
-def _undone(text: str) -> str:
+def undone(text: str) -> str:
     """SQL of a text with the escapes of JSON and of URLs undone, as policies within parameters have them."""
     plain = f"coalesce(TRY(url_decode({text})), {text})"
     for character in ".-:/@=+_<>&'":
@@ -84,7 +84,7 @@ def _texts(place: str, column: str) -> str:
     both = (*TRACED, "|".join(OTHERS))
     escaped = dialect.regex("text", r"\\[u/\"]|%[0-9A-Fa-f]{2}")
     tokens = _tokens("text", both)
-    more = f"list_concat({tokens}, CASE WHEN {escaped} THEN {_tokens(_undone('text'), both)} ELSE [] END)"
+    more = f"list_concat({tokens}, CASE WHEN {escaped} THEN {_tokens(undone('text'), both)} ELSE [] END)"
     return (
         f"SELECT event_day, operation, '{place}' AS place, {more} AS tokens, first_time, last_time, events FROM ("
         f"SELECT event_day, api.operation AS operation, {column} AS text, {_SPAN} FROM events "
@@ -194,7 +194,7 @@ bounded AS (
   SELECT * REPLACE (
     CASE WHEN {_TOO_LONG} THEN '{NOT_INDEXED}' ELSE kind END AS kind, CASE WHEN {_TOO_LONG} THEN '' ELSE value END AS value,
     CASE WHEN {_TOO_LONG} OR name = value THEN NULL ELSE name END AS name)
-  FROM listed WHERE value <> '' OR kind = '{NOT_INDEXED}')
+  FROM listed WHERE length(value) > 0 OR kind = '{NOT_INDEXED}')
 SELECT kind, value, name, event_day, operation, place, min(first_time) AS first_time, max(last_time) AS last_time,
   sum(events)::BIGINT AS events
 FROM bounded GROUP BY kind, value, name, event_day, operation, place"""

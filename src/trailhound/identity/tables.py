@@ -5,6 +5,7 @@ from __future__ import annotations
 from trailhound.identity.activity import ACTIVITY
 from trailhound.identity.credentials import CREDENTIALS
 from trailhound.identity.derive import Derived
+from trailhound.identity.observables import OBSERVABLES
 from trailhound.identity.principals import PRINCIPALS
 from trailhound.identity.sessions import SESSIONS
 
@@ -13,4 +14,5 @@ DERIVED: tuple[Derived, ...] = (
     SESSIONS,
     ACTIVITY,
     PRINCIPALS,
+    OBSERVABLES,
 )

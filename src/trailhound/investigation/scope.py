@@ -11,8 +11,13 @@ from typing import Any
 import msgspec
 
 from trailhound import catalog
+from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import RequestError
+from trailhound.identity.artifacts import LONGEST, NOT_INDEXED, artifacts, kinds
+from trailhound.identity.observables import undone
+from trailhound.lake.places import Index, Places
+from trailhound.lake.places import condition as narrowed
 from trailhound.lake.times import DAY
 from trailhound.model import Finding, Observable
 from trailhound.vocab.aws import address
@@ -65,8 +70,15 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def resource_kinds() -> dict[str, str]:
-    kinds, _ = catalog.documents(catalog.PACKS / "kinds.yml")
+    kinds, _, _ = catalog.documents(catalog.PACKS / "kinds.yml")
     return kinds
+
+
+@cache
+def _meant() -> dict[str, str]:
+    """What people call a kind → the kind."""
+    _, _, meant = catalog.documents(catalog.PACKS / "kinds.yml")
+    return meant
 
 
 def day(ms: int) -> str:
@@ -94,9 +106,9 @@ def of_finding(engine: DuckDB, finding: Finding) -> Scope:
     return msgspec.structs.replace(scope, finding_uid=finding.uid)
 
 
-def of_observable(engine: DuckDB, observable: Observable, since: int, until: int) -> Scope:
+def of_observable(engine: DuckDB, observable: Observable, since: int, until: int, index: Index | None = None) -> Scope:
     """The scope of anything one can ask about: all events in the window that name it, and how many others do."""
-    where, value = condition(observable.kind), {"value": observable.value}
+    where, value = condition(observable, _places(observable, index)), {"value": observable.value}
     rows = _fetch(engine, where, value, since, until)
     if not rows:
         raise RequestError(
@@ -111,33 +123,58 @@ def of_observable(engine: DuckDB, observable: Observable, since: int, until: int
     )
 
 
-def latest(engine: DuckDB, observable: Observable) -> int | None:
+def latest(engine: DuckDB, observable: Observable, index: Index | None = None) -> int | None:
     """When an observable was last seen, epoch ms."""
-    sql = f"SELECT max(time) AS latest FROM events WHERE {condition(observable.kind)}"
-    return engine.query(sql, {"value": observable.value})[0]["latest"]
+    places = _places(observable, index)
+    # From the newest day on, where the days are known: as a rule the first is the last that is read.
+    days = [None] if places is None else [{name: places[name]} for name in sorted(places, reverse=True)]
+    for among in days:
+        sql = f"SELECT max(time) AS latest FROM events WHERE {condition(observable, among)}"
+        if (found := engine.query(sql, {"value": observable.value})[0]["latest"]) is not None:
+            return found
+    return None
 
 
-def condition(kind: str) -> str:
-    """SQL over `events` that holds where the observable `$value` of this kind occurs."""
-    named = "len(list_filter(resources, lambda r: r.uid = $value OR r.name = $value)) > 0"
-    acts = "(principal_uid = $value OR ends_with(principal_uid, '/' || $value))"
-    by_column = {
-        "user": acts,
-        "role": f"((contains(principal_uid, ':role/') AND {acts}) OR {named})",
-        "ip_address": "src_endpoint.ip = $value",
-        "account": "cloud.account.uid = $value",
-        "region": "cloud.region = $value",
-        "operation": "api.operation = $value",
-        "access_key": f"(actor.user.credential_uid = $value OR session.credential_uid = $value OR {named})",
-        "user_agent": "http_request.user_agent = $value",
-        "event": "metadata.uid = $value",
-    }
-    known = {*by_column, *resource_kinds().values(), "resource"}
-    if kind not in known:
-        raise RequestError(
-            f"there is no kind of observable called {kind!r}", causes=(f"known are {', '.join(sorted(known))}",)
-        )
-    return by_column.get(kind, named)
+def condition(observable: Observable, places: Places | None) -> str:
+    """SQL over `events` that holds where the observable, as `$value`, occurs; within the places where it can."""
+    holds = _BY_COLUMN.get(observable.kind) or (_mentioned(observable.value) if observable.kind in _DEEP else _NAMED)
+    return f"({holds})" if places is None else f"{narrowed(places)} AND ({holds})"
+
+
+_NAMED = "len(list_filter(resources, lambda r: r.uid = $value OR r.name = $value)) > 0"
+_ACTS = "(principal_uid = $value OR ends_with(principal_uid, '/' || $value))"
+_BY_COLUMN = {
+    "user": _ACTS,
+    "role": f"((contains(principal_uid, ':role/') AND {_ACTS}) OR {_NAMED})",
+    "ip_address": "src_endpoint.ip = $value",
+    "account": "cloud.account.uid = $value",
+    "region": "cloud.region = $value",
+    "operation": "api.operation = $value",
+    "access_key": f"(actor.user.credential_uid = $value OR session.credential_uid = $value OR {_NAMED})",
+    "user_agent": "http_request.user_agent = $value",
+    "event": "metadata.uid = $value",
+    "session": "(actor.user.uid = $value OR session.uid = $value)",
+    "service": "(src_endpoint.domain = $value OR actor.invoked_by = $value)",
+    "vpc_endpoint": f"(src_endpoint.uid = $value OR {_NAMED})",
+    "principal_id": "split_part(actor.user.uid_alt, ':', 1) = $value",
+}
+_UNLISTED = ("region", "operation", "event")  # not in the table of observables
+_DEEP = ("cidr", "domain", "email", "session_name", "source_identity")  # stand within requests and responses only
+
+
+def _mentioned(value: str) -> str:
+    """SQL that holds where a request or response contains the value as a word, escapes undone."""
+    pattern = rf"(?i)(?:^|[^\w.+-]){dialect.regex_escape(value)}(?:$|[^\w+-])"
+    texts = ("api.request.data", "api.response.data")
+    return " OR ".join(dialect.regex(written, pattern) for text in texts for written in (text, undone(text)))
+
+
+def _places(observable: Observable, index: Index | None) -> Places | None:
+    """Where the observable can occur; None where the index does not tell."""
+    path = "/" in observable.value and not observable.value.startswith("arn:")
+    if index is None or observable.kind in _UNLISTED or (path and observable.kind in ("user", "role")):
+        return None
+    return index.equal(observable.value)
 
 
 def parse(text: str) -> Observable:
@@ -148,9 +185,23 @@ def parse(text: str) -> Observable:
             f"{text!r} does not name an observable", next_step="write KIND=VALUE, as in ip_address=180.163.251.231"
         )
     kind, value = kind.strip(), value.strip()
+    known = {*_BY_COLUMN, *_DEEP, *kinds().values(), "resource"}
+    if kind not in known:
+        raise RequestError(
+            f"there is no kind of observable called {kind!r}",
+            causes=(f"known are {', '.join(sorted(known))}",),
+            next_step=_hint(kind, value),
+        )
     if kind == "ip_address" and (written := address(value)):
         value = written[0]  # as the events table writes it
     return Observable(kind=kind, value=value)
+
+
+def _hint(kind: str, value: str) -> str:
+    """What was meant, by the word or by what the value looks like."""
+    looks = [one.kind for one in artifacts(value) if one.kind not in ("text", NOT_INDEXED)]
+    meant = _meant().get(kind.lower()) or next(iter(looks), "") if len(value) <= LONGEST else ""
+    return f"did you mean {meant}={value}?" if meant else ""
 
 
 def _fetch(engine: DuckDB, where: str, params: dict[str, Any], since: int, until: int) -> list[dict[str, Any]]:
