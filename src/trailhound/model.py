@@ -133,7 +133,7 @@ class Basis(_Frozen, frozen=True, kw_only=True):
     """The part of the ledger that was there to be looked at for an answer, and the objects that it cites."""
 
     accounts: tuple[str, ...]  # of the events asked about; cited events may be of others, too
-    since: int  # the span that was looked at
+    since: int  # the span that its query may look at
     until: int
     objects: int  # that hold events of these accounts, and whose own span meets this one
     events: int  # of these objects, as the ledger counts them

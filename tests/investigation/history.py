@@ -17,7 +17,7 @@ from trailhound.enrichers import context
 from trailhound.investigation import answers, scope
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import question
-from trailhound.lake import times
+from trailhound.lake import arrow, times
 from trailhound.lake.arrow import ddl, events_table
 from trailhound.lake.tables import TABLES
 from trailhound.model import Answer, Finding, Record, Resource
@@ -103,16 +103,29 @@ def mount(engine: DuckDB, events: Any, name: str = "events") -> None:
     engine.mount_arrow(name, events)
 
 
+def store(engine: DuckDB, table: str, rows: Sequence[Json]) -> None:
+    """`rows` as what a table of the lake holds; fields that are not named are empty."""
+    columns = TABLES[table].columns
+    engine.execute(f"DROP VIEW IF EXISTS {table}")
+    values = {c.path: [row.get(c.path, [] if c.type == "strings" else None) for row in rows] for c in columns}
+    engine.mount_arrow(table, arrow.table(columns, values))
+
+
 class History:
-    """Records as a lake's events, of which some are the alert."""
+    """Records as a lake's events, of which some are the alert. `source` says in which row of the ledger each stood."""
 
     def __init__(
-        self, alert: Sequence[Json], others: Iterable[Json] = (), *, kept: Callable[[Json], bool] | None = None
+        self,
+        alert: Sequence[Json],
+        others: Iterable[Json] = (),
+        *,
+        kept: Callable[[Json], bool] | None = None,
+        source: Callable[[Json], str] = lambda _: "source",
     ):
         alerting = [{**record, "eventID": f"alert-{n}"} for n, record in enumerate(alert)]
         logged = [record for record in (*quiet(), *others) if kept is None or kept(record)]
         records = [*alerting, *({"eventID": f"event-{n:04}", **record} for n, record in enumerate(logged))]
-        batch = normalize(Record(msgspec.json.encode(record), "source", n) for n, record in enumerate(records))
+        batch = normalize(Record(msgspec.json.encode(record), source(record), n) for n, record in enumerate(records))
         self.engine = DuckDB()
         mount(self.engine, events_table(batch.columns))
         context.mount(self.engine)

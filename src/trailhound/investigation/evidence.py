@@ -19,7 +19,9 @@ from trailhound.lake.times import DAY
 from trailhound.model import Basis, Finding
 from trailhound.settings import Settings
 
-_OF_ANY_TIME = ("place", "target")  # slices that begin where the log does
+# Slices that begin where the log does, and those of the last day before the subject; `subject` is of its own time only.
+_OF_ANY_TIME = {"place", "target"}
+_OF_THE_DAY = {"subject", "hands", "unfollowed"}
 
 
 class Evidence:
@@ -94,13 +96,14 @@ class Evidence:
         return self.ledger.basis(*self._span(sql), cited, self.places(cited), shown=shown)
 
     def _span(self, sql: str) -> tuple[int, int]:
-        """From when to when this query looks: at most from the beginning of the log; only at the subject's own time."""
-        tables = self._tables(sql)
-        whole = re.search(r"\b(?:FROM|JOIN)\s+events\b", sql) or any(name in _OF_ANY_TIME for name in tables)
-        if tables == ["subject"] and not whole:
-            return self.scope.at, self.scope.to
+        """From when to when this query may look, by the slices that it reads."""
+        tables = set(self._tables(sql))
         since, until = self.parameters["since"], self.parameters["until"]
-        return (min(since, self.parameters["log_begins"]) if whole else since), until
+        if tables & _OF_ANY_TIME or re.search(r"\b(?:FROM|JOIN)\s+events\b", sql):
+            return min(since, self.parameters["log_begins"]), until
+        if tables == {"subject"}:
+            return self.scope.at, self.scope.to
+        return (self.scope.at - DAY if tables and tables <= _OF_THE_DAY else since), until
 
     def places(self, uids: Iterable[str]) -> dict[str, frozenset[str]]:
         """The ledger rows in which records of these events stand: by the slices that were taken, else by the lake,

@@ -128,7 +128,8 @@ def altered(cited: Sequence[str], evidence: Evidence) -> tuple[int, list[Gap]]:
     events, objects = evidence.ledger.in_broken(cited, evidence.places(cited))
     if not events:
         return 0, []
-    some = f"{len(events):,} of the {sentences.count(len(cited), 'event')} that it stands on are"
+    part, are = sentences.number(len(events)), "is" if len(events) == 1 else "are"
+    some = f"{part} of the {sentences.count(len(cited), 'event')} that it stands on {are}"
     because = f"{'all that it would stand on is' if len(events) == len(cited) else some} in {_files(objects)}"
     return len(events), [Gap(what="integrity", because=because, how_to_get=_AGAIN)]
 
