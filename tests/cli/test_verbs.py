@@ -234,6 +234,9 @@ def test_ask_answers_with_one_of_three_values(trailhound: Run, workspace: Path) 
     shown = trailhound("ask", "ip_address.seen_before", "ip_address=180.163.251.231", "--format", "table").out
     assert answer["asks"] in shown
     assert f"{answer['verdict']}:" in shown
+    basis = answer["basis"]
+    assert f"stood on: {basis['objects']:,} objects, {basis['events']:,} events, 0 rejected" in shown
+    assert f"file: {basis['sources'][0]['name']} (not checked, SHA-256 {basis['sources'][0]['sha256']})" in shown
 
 
 def test_ask_knows_its_questions(trailhound: Run, workspace: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from html.parser import HTMLParser
 
@@ -9,10 +10,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reports.example import ANSWERS, BRIEF, FINDING, INVESTIGATION, altered
+from tests.reports.example import ANSWERS, BRIEF, FINDING, INVESTIGATION, NARRATIVE, altered
 from tests.reports.hostile import HIDDEN, TEXTS, check_poisoned, poisoned
 
-from trailhound.model import Investigation, Moment, Recommendation
+from trailhound.model import Investigation, Moment, Recommendation, Source
 from trailhound.reports import html, outline
 
 SECTIONS = [
@@ -173,3 +174,44 @@ def test_size_is_bounded_and_what_is_left_out_is_counted() -> None:
         assert f"and {left:,} more, which the JSON document holds" in document
     reading = Reading(document)
     assert {href[1:] for href in reading.all("href")} <= set(reading.all("id"))
+
+
+def test_from_a_sentence_to_its_file() -> None:
+    """Sentence → event → file, by links alone; the broken file comes first."""
+    document = html.render(INVESTIGATION)
+    sentence = NARRATIVE[1].sentences[1]
+    cited = re.search(rf"{re.escape(sentence.text)}<sup.*?</sup>", document)
+    assert cited
+    events = re.findall(r'href="#(e\d+)"', cited[0])
+    entry = re.search(rf'<li id="{events[0]}">.*?</li>', document, re.DOTALL)
+    assert entry
+    assert 'in <a href="#f1">F1</a>' in entry[0]
+    file = re.search(r'<li id="f1">.*?</li>', document, re.DOTALL)
+    assert file
+    assert "20201106T0305Z_b.json.gz" in file[0]
+    assert "b" * 64 in file[0]
+    assert "<strong>broken</strong>" in file[0]
+
+
+def test_what_answers_stood_on_is_one_line_for_all_that_share_it() -> None:
+    line = "1,612 objects, 48,211 events, 7 duplicates, 2 rejected (and 1 of no known account); 1,608 verified, 1 broken, 3 unverifiable"
+    basis = CLEAN.text.split("The log that was looked at")[1]
+    assert f"{len(ANSWERS)} answers: {line}" in basis
+    assert basis.count(line) == 1
+
+
+def test_files_beyond_the_limit_are_counted() -> None:
+    many = tuple(Source(uid=f"u{n}", name=f"{n}.gz", sha256="", integrity="unchecked", evidence=()) for n in range(20))
+    answers = tuple(
+        msgspec.structs.replace(
+            ANSWERS[0], uid=f"q{k}",
+            basis=msgspec.structs.replace(
+                ANSWERS[0].basis, sources_count=25,
+                sources=tuple(msgspec.structs.replace(one, uid=f"{k}-{one.uid}") for one in many)),
+        )
+        for k in range(12)
+    )  # fmt: skip
+    read = Reading(html.render(altered(answers=answers)))
+    assert len([value for value in read.all("id") if re.fullmatch(r"f\d+", value)]) == outline.FILES_SHOWN
+    assert "and 40 more, which the JSON document holds." in read.text
+    assert "F8 +17" in read.text

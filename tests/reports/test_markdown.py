@@ -117,3 +117,11 @@ def test_a_bare_investigation_says_what_it_lacks() -> None:
         "Every question had the evidence",
     ):
         assert said in text
+
+
+def test_files_that_are_cited_are_listed_with_their_hash_and_what_is_proven() -> None:
+    listed = CLEAN.split("### Files that are cited")[1]
+    assert re.search(r"- F1 `\S+20201106T0305Z_b\.json\.gz`: \*\*broken\*\*, SHA-256 `b{64}` \(\[Q\d+\]", listed)
+    assert re.search(r"- F2 `\S+20201106T0320Z_a\.json\.gz`: \*\*verified\*\*, SHA-256 `a{64}`", listed)
+    assert f"- {len(ANSWERS)} answers: 1,612 objects, 48,211 events, 7 duplicates, 2 rejected" in CLEAN
+    assert re.search(r"(?m)^- E\d+ `[0-9a-f-]{36}`.* in F\d", CLEAN)

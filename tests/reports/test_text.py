@@ -155,3 +155,10 @@ def test_a_bare_investigation_says_what_it_lacks() -> None:
     shown = printed(bare)
     assert "No sentence can be said" in shown
     assert "Nothing is recommended" in shown
+
+
+def test_what_the_answers_stood_on_is_one_line_and_a_broken_file_is_named() -> None:
+    shown = flat(printed(INVESTIGATION, 100))
+    assert shown.count("answers stood on") == 1
+    assert f"{len(ANSWERS)} answers stood on 1,612 objects, 48,211 events, 7 duplicates, 2 rejected" in shown
+    assert re.search(r"! broken, and cited in Q\d+, .*20201106T0305Z_b\.json\.gz", shown)
