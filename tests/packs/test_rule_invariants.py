@@ -19,6 +19,7 @@ DOCUMENTS = {path: catalog.documents(path) for path in FILES}
 
 # A try tells as much as a success: these fire on refused calls too, and say so.
 FIRE_ON_REFUSAL = {
+    "aws_bedrock_models_tried",
     "aws_defense_tampering_denied",
     "aws_denied_calls_burst",
     "aws_ec2_accelerated_instances_launched",
@@ -34,6 +35,7 @@ FIRE_ON_REFUSAL = {
     "aws_s3_buckets_probed",
     "aws_secretsmanager_regions_swept",
     "aws_services_swept",
+    "aws_ses_sized_up_across_regions",
     "aws_signin_failures_across_users",
     "aws_signin_failures_for_root",
     "aws_signin_failures_for_user",
@@ -43,6 +45,7 @@ FIRE_ON_SERVICES = {
     "aws_ec2_production_mass_termination",  # what a user has a service do; service-linked roles are left out
     "aws_ec2_security_group_opened",
     "aws_iam_key_quarantined",  # AWS itself puts the policy on
+    "aws_identity_center_credentials_of_many_accounts",
     "aws_organizations_leave",
     "aws_root_credentials_changed",
     "aws_s3_acl_public",
