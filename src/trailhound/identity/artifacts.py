@@ -35,6 +35,7 @@ OTHERS = (
     r"\"[0-9]{12}\\*\"",
     r"\"(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,24}\.\\*\"",  # a name of the DNS that ends in its dot
     r"\b(?:[0-9a-fA-F]{1,4}:[0-9a-fA-F:.]*:[0-9a-fA-F.]*|[0-9a-fA-F]{1,4}::)(?:/[0-9]{1,3})?",
+    r"::/0\b",
     r"\b[a-z]+-[0-9a-f]{8}\b",
     r"\b(?:AROA|AIDA|AGPA|ANPA|AIPA|ANVA|ASCA|APKA)[A-Z0-9]{12,}\b",
 )
@@ -157,7 +158,7 @@ def _of_id(token: str) -> set[Artifact]:
     if not {piece.lower() for piece in _HEX.findall(token)} <= told:
         return {_UNTOLD}  # the hash of a file or a commit: each is new
     # A key may stand within it, in any case: the Kelvin sign is a k to whoever searches so.
-    return found if found and not _KEY_SIGN.search(token) else found | {Artifact("text", token, None)}
+    return found | {Artifact("text", token, None)} if _KEY_SIGN.search(token) else found
 
 
 def _identified(text: str) -> Artifact:

@@ -58,12 +58,13 @@ def _kind(type_: str) -> str:
 
 
 def undone(text: str) -> str:
-    """SQL of a text with the escapes of JSON and of URLs undone, as policies within parameters have them."""
+    """SQL of a text with the escapes of URLs and of JSON undone, however often one JSON stands within another."""
     plain = f"coalesce(TRY(url_decode({text})), {text})"
-    for character in ".-:/@=+_<>&'":
-        for code in {f"{ord(character):04x}", f"{ord(character):04X}"}:
-            plain = f"replace({plain}, '\\u{code}', {dialect.literal(character)})"
-    return f"replace(replace({plain}, '\\/', '/'), '\\\"', '\"')"
+    written = {f"u00{ord(sign):02x}": sign for sign in ".-:/@=+_<>&'"} | {"/": "/", '"': '"'}
+    for escape, sign in written.items():
+        pattern = dialect.literal(rf"\\+(?i:{escape})")
+        plain = f"regexp_replace({plain}, {pattern}, {dialect.literal(sign)}, 'g')"
+    return plain
 
 
 def _tokens(text: str, patterns: tuple[str, ...]) -> str:
@@ -81,10 +82,12 @@ def _bounded(tokens: str) -> str:
 
 
 def _texts(place: str, column: str) -> str:
-    both = (*TRACED, "|".join(OTHERS))
-    escaped = dialect.regex("text", r"\\[u/\"]|%[0-9A-Fa-f]{2}")
-    tokens = _tokens("text", both)
-    more = f"list_concat({tokens}, CASE WHEN {escaped} THEN {_tokens(undone('text'), both)} ELSE [] END)"
+    others = "|".join(OTHERS)
+    escaped = dialect.regex("text", r"\\[u/\\\"]|%[0-9A-Fa-f]{2}")
+    plain = (
+        f"CASE WHEN {escaped} THEN {_tokens(undone('text'), (*TRACED, others))} ELSE {_tokens('text', (others,))} END"
+    )
+    more = f"list_concat({_tokens('text', TRACED)}, {plain})"
     return (
         f"SELECT event_day, operation, '{place}' AS place, {more} AS tokens, first_time, last_time, events FROM ("
         f"SELECT event_day, api.operation AS operation, {column} AS text, {_SPAN} FROM events "
