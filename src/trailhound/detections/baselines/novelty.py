@@ -7,7 +7,7 @@ new on every third day, one more new thing surprises little; so habits of every 
 from __future__ import annotations
 
 from trailhound.detections.baselines.baseline import Baseline
-from trailhound.detections.baselines.cube import HABIT, rows, value
+from trailhound.detections.baselines.cube import DAY, HABIT, HOUR, rows, value
 from trailhound.detections.baselines.scored import DAYS, LEARNING, columns, days, surprise
 from trailhound.engines.duckdb import DuckDB
 
@@ -86,32 +86,41 @@ def _peers(known_for: int) -> str:
     moments AS (SELECT DISTINCT actor, grp, hour FROM {FIRSTS})
     SELECT m.actor, m.hour, count(a.actor) AS peers FROM moments AS m
     LEFT JOIN actors AS a
-      ON a.grp = m.grp AND a.actor <> m.actor AND a.hour < m.hour - {known_for * 86_400_000}
+      ON a.grp = m.grp AND a.actor <> m.actor AND a.hour < m.hour - {known_for * DAY}
     GROUP BY m.actor, m.hour"""
 
 
 def unusual_hour(engine: DuckDB, baseline: Baseline) -> str:
-    """SQL of hours of the day (weekdays and weekends apart) at which an actor is hardly ever active, an hour around it."""
+    """SQL of hours of the day (weekdays and weekends apart) at which an actor is hardly ever active.
+
+    Both what lies an hour around it and what lies four hours around it count: an evening that grows longer surprises
+    less than a night.
+    """
     days(engine, baseline)
     return f"""
     WITH hours AS (
-      SELECT DISTINCT actor, day, hour, CAST((hour // 3600000) % 24 AS INTEGER) AS clock, (day + 3) % 7 >= 5 AS weekend
+      SELECT DISTINCT actor, day, hour, CAST((hour // {HOUR}) % 24 AS INTEGER) AS clock, (day + 3) % 7 >= 5 AS weekend
       FROM ({rows(baseline)})),
-    around AS (
-      SELECT DISTINCT actor, day, weekend, (clock + beside + 24) % 24 AS clock
-      FROM hours, (VALUES (-1), (0), (1)) AS v(beside)),
-    counted AS (
-      SELECT *, row_number() OVER (PARTITION BY actor, weekend, clock ORDER BY day) - 1 AS habit FROM around)
+    near AS ({_around(1)}), wide AS ({_around(4)})
     SELECT {
         columns(
             actor="h.actor",
             hour="h.hour",
             value="printf('%02d:00 UTC on a %s', h.clock, CASE WHEN h.weekend THEN 'weekend' ELSE 'weekday' END)",
-            score=surprise("c.habit", "d.nth"),
+            score=f"{surprise('near.habit', 'd.nth')} + {surprise('wide.habit', 'd.nth')}",
             seen="1",
-            habit="c.habit",
+            habit="near.habit",
             active="d.nth",
             history="d.history",
         )
-    } FROM hours AS h JOIN counted AS c USING (actor, day, weekend, clock) JOIN {DAYS} AS d USING (actor, day)
-    WHERE d.nth >= {baseline.history}"""
+    } FROM hours AS h JOIN near USING (actor, day, weekend, clock) JOIN wide USING (actor, day, weekend, clock)
+    JOIN {DAYS} AS d USING (actor, day) WHERE d.nth >= {baseline.history}"""
+
+
+def _around(reach: int) -> str:
+    """SQL of actor, day, hour of the day → on how many earlier days it was active so many hours around it."""
+    beside = ", ".join(f"({n})" for n in range(-reach, reach + 1))
+    return f"""
+      SELECT *, row_number() OVER (PARTITION BY actor, weekend, clock ORDER BY day) - 1 AS habit FROM (
+        SELECT DISTINCT actor, day, weekend, (clock + beside + 24) % 24 AS clock
+        FROM hours, (VALUES {beside}) AS v(beside))"""
