@@ -145,16 +145,17 @@ def rarity(engine: DuckDB, actor: Actor, at: int, dimension: Dimension, value: s
     """
     who = ACTORS[actor.by]
     rows = engine.query(
-        f"WITH past AS (SELECT {who} AS actor, coalesce(account_uid, '') AS account, {SORT} AS sort, service, events, "
-        f"{DIMENSIONS[dimension]} AS value FROM activity WHERE {BEFORE} AND {who} IS NOT NULL), "
+        f"WITH cells AS (SELECT {who} AS actor, coalesce(account_uid, '') AS account, principal_type, issuer_uid, service, "
+        f"coalesce(sum(events) FILTER ({DIMENSIONS[dimension]} = $value), 0)::BIGINT AS showing "
+        f"FROM activity WHERE {BEFORE} AND {who} IS NOT NULL GROUP BY ALL), "
+        f"past AS MATERIALIZED (SELECT actor, account, {SORT} AS sort, service, showing FROM cells), "
         "own AS (SELECT * FROM past WHERE actor = $actor), "
         "used AS (SELECT DISTINCT service FROM own WHERE service IS NOT NULL), "
         "kin AS (SELECT DISTINCT account, sort FROM own), "
         "peers AS (SELECT actor FROM past JOIN kin USING (account, sort) WHERE actor <> $actor GROUP BY actor "
         "HAVING 2 * count(DISTINCT service) FILTER (service IN (SELECT service FROM used)) >= (SELECT count(*) FROM used)) "
-        "SELECT (SELECT coalesce(sum(events), 0) FROM own WHERE value = $value)::BIGINT AS own, "
-        "(SELECT count(*) FROM peers) AS peers, (SELECT count(DISTINCT actor) FROM past SEMI JOIN peers USING (actor) "
-        "WHERE value = $value) AS peers_having",
+        "SELECT (SELECT coalesce(sum(showing), 0) FROM own)::BIGINT AS own, (SELECT count(*) FROM peers) AS peers, "
+        "(SELECT count(DISTINCT actor) FROM past SEMI JOIN peers USING (actor) WHERE showing > 0) AS peers_having",
         {**_bound(actor, at), "value": value},
     )
     return msgspec.convert(rows[0], Rarity)
