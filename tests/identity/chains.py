@@ -50,7 +50,6 @@ class History:
     redacted: float = 0.0  # share of issuing events whose answer is withheld
     records: list[Json] = field(default_factory=list)
     calls: dict[str, Holder] = field(default_factory=dict)  # eventID → who made it
-    busiest: float = 86_400
 
     def text(self, at: int) -> str:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -201,6 +200,22 @@ def token(history: History, person: Holder, at: int) -> Holder:
     return Holder(identity, person.account, person.principal_id, person.root, (person.account,), 1, at)
 
 
+def begin(history: History, people: list[Holder], number: int, at: int) -> Holder:
+    """Whoever a chain starts with."""
+    dice = history.dice
+    holder = dice.choice(people)
+    match dice.randrange(8):
+        case 0:
+            return console(history, holder, at)
+        case 1:
+            return token(history, holder, at)
+        case 2:
+            return federated(history, dice.choice(ACCOUNTS), number)
+        case 3:
+            return service(history, dice.choice(ACCOUNTS))
+    return holder
+
+
 def play(seed: int, *, chains: int = 60, redacted: float = 0.0, span: int = 6 * 3600) -> History:
     """Chains of up to six sessions, begun within `span` seconds, so that they overlap."""
     dice = random.Random(seed)
@@ -211,16 +226,7 @@ def play(seed: int, *, chains: int = 60, redacted: float = 0.0, span: int = 6 * 
         history.use(person, BEGIN, BEGIN + span)
     for number in range(chains):
         at = BEGIN + dice.randrange(span)
-        holder = dice.choice(people)
-        match dice.randrange(8):
-            case 0:
-                holder = console(history, holder, at)
-            case 1:
-                holder = token(history, holder, at)
-            case 2:
-                holder = federated(history, dice.choice(ACCOUNTS), number)
-            case 3:
-                holder = service(history, dice.choice(ACCOUNTS))
+        holder = begin(history, people, number, at)
         if holder.identity.get("accessKeyId", "").startswith("ASIA"):
             history.use(holder, at, at + 600)
         first = holder.account if holder.identity["type"] in ("SAMLUser", "WebIdentityUser", "AWSService") else ""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.identity.chains import ACCOUNTS, DERIVED, Json, add, lake_of, play, without
+
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.derive import derive
 from trailhound.identity.sessions import ORIGIN, ORIGINS_BY_DAY
@@ -72,7 +72,8 @@ def test_a_missing_account_is_named_and_nothing_certain_is_wrong(tmp_path: Path,
             named = {
                 account for account in ACCOUNTS if f"account {account}" in edges[said["uid"], said["principal_uid"]]
             }
-            assert len(named) == 1 and named <= gone & set(holder.path)
+            assert len(named) == 1
+            assert named <= gone & set(holder.path)
             right += 1
         else:
             right += said["origin"] == holder.root

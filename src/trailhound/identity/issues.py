@@ -62,7 +62,7 @@ _EVENTS = f"""
             coalesce({_request("$.roleName")}, {_request("$.role_name")}) END AS for_role,
         CASE WHEN api.operation <> 'ConsoleLogin' OR actor.user.type = 'AssumedRole' THEN {SESSION_UID} END AS by_uid,
         {KEY} AS by_key,
-        CASE WHEN api.operation = 'GetCredentialsForIdentity'
+        CASE WHEN api.operation = 'GetCredentialsForIdentity' AND {SESSION_UID} IS NULL
             THEN coalesce({_request("$.identityId")}, principal_uid) ELSE principal_uid END AS by_principal_uid,
         actor.user.uid_alt AS by_id,
         actor.user.type AS by_type,
