@@ -10,7 +10,7 @@ import io
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -23,8 +23,11 @@ from trailhound.investigation.questions import questions
 from trailhound.lake import fields
 from trailhound.lake.tables import TABLES
 from trailhound.ocsf.schema import RESOURCE_FIELDS, Column
+from trailhound.vocab import attack
+from trailhound.vocab.attack import Technique
 
 PAGES = Path(__file__).parent / "reference"
+_NAMED = ["technique", "is", "tactics", "rules"]
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -78,6 +81,39 @@ def _attacks(tags: Iterable[str]) -> str:
     return ", ".join(techniques)
 
 
+def coverage() -> str:
+    """By tactic, then by technique: which rules name it, or why none does."""
+    naming: dict[str, list[Rule]] = defaultdict(list)
+    for rule in load_rules([PACKS / "rules", PACKS / "baselines"]).rules:
+        if rule.output:
+            for uid in _attacks(rule.tags).split(", "):
+                naming[uid].append(rule)
+    listed = [technique for uid, technique in attack.techniques().items() if uid == technique.uid]
+    matrix = [technique for technique in listed if technique.tactics]
+    named = [technique for technique in matrix if technique.uid in naming]
+    tactics = [_tactic(tactic, [t for t in matrix if tactic in t.tactics], naming) for tactic in attack.TACTICS]
+    parts = [
+        f"Rules name {len(named)} of {len(matrix)} techniques.\n",
+        _table(["tactic", "named", "techniques, and how many rules name each", "gaps"], tactics),
+        "## By technique\n",
+        _table(_NAMED, (_technique(technique, naming[technique.uid]) for technique in matrix)),
+        "## Of other matrices\n",
+        _table(_NAMED, (_technique(t, naming[t.uid]) for t in listed if not t.tactics)),
+    ]
+    return "\n".join(parts)
+
+
+def _tactic(tactic: str, techniques: Sequence[Technique], naming: Mapping[str, Sequence[Rule]]) -> list[str]:
+    seen = [f"{t.uid} ({len(naming[t.uid])})" for t in techniques if naming.get(t.uid)]
+    gaps = [t.uid for t in techniques if not naming.get(t.uid)]
+    return [tactic, f"{len(seen)} of {len(techniques)}", ", ".join(seen), ", ".join(gaps)]
+
+
+def _technique(technique: Technique, rules: Sequence[Rule]) -> list[str]:
+    by = ", ".join(f"`{rule.name}`" for rule in sorted(rules, key=lambda rule: rule.name))
+    return [technique.uid, technique.name, ", ".join(technique.tactics), by or f"**gap**: {technique.unseen}"]
+
+
 def asked() -> str:
     by_kind: dict[str, list[list[str]]] = defaultdict(list)
     for question in questions():
@@ -104,7 +140,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "commands": commands, "columns": columns, "rules": rules, "questions": asked, "names": names,
+    "commands": commands, "columns": columns, "rules": rules, "coverage": coverage, "questions": asked, "names": names,
 }  # fmt: skip
 
 

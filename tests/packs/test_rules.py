@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,14 +20,9 @@ from trailhound.lake.arrow import events_table
 from trailhound.model import LEVELS, Record
 from trailhound.ocsf.normalize import normalize
 from trailhound.simulation import simulate
+from trailhound.vocab import attack
 
 FILES = [path for path in catalog.files("rules") if not path.name.endswith(PROOF)]
-TACTICS = {
-    "initial-access", "execution", "persistence", "privilege-escalation", "stealth", "defense-impairment",
-    "credential-access", "discovery", "lateral-movement", "collection", "exfiltration", "impact",
-}  # fmt: skip
-SUPERSEDED = ("t1562", "t1070.001", "t1070.002")  # since ATT&CK v19
-
 # Rules that fire on the records of each emulated attack: these, and no others.
 STRATUS = {
     "credential-access.ec2-get-password-data": {"aws_ec2_password_data_mass_retrieval"},
@@ -73,6 +67,45 @@ STRATUS = {
     "persistence.rolesanywhere-create-trust-anchor": {"aws_rolesanywhere_trust_anchor_created"},
     "persistence.sts-federation-token": {"aws_sts_federation_token_issued"},
     "privilege-escalation.iam-update-user-login-profile": {"aws_iam_console_password_for_another_user"},
+}
+
+# The technique that each emulated attack is of: a rule that finds it names it.
+TECHNIQUE = {
+    "credential-access.ec2-get-password-data": "T1555",
+    "credential-access.ec2-steal-instance-credentials": "T1552.005",
+    "credential-access.secretsmanager-batch-retrieve-secrets": "T1555.006",
+    "credential-access.secretsmanager-retrieve-secrets": "T1555.006",
+    "credential-access.ssm-retrieve-securestring-parameters": "T1555.006",
+    "defense-evasion.cloudtrail-delete": "T1685.002",
+    "defense-evasion.cloudtrail-event-selectors": "T1685.002",
+    "defense-evasion.cloudtrail-stop": "T1685.002",
+    "defense-evasion.dns-delete-logs": "T1685.002",
+    "defense-evasion.organizations-leave": "T1666",
+    "defense-evasion.vpc-remove-flow-logs": "T1685.002",
+    "discovery.ec2-download-user-data": "T1552.001",
+    "execution.ec2-launch-unusual-instances": "T1578.002",
+    "execution.ec2-user-data": "T1578.005",
+    "execution.ssm-send-command": "T1651",
+    "execution.ssm-start-session": "T1021.008",
+    "exfiltration.ec2-security-group-open-port-22-ingress": "T1686.001",
+    "exfiltration.ec2-share-ami": "T1537",
+    "exfiltration.ec2-share-ebs-snapshot": "T1537",
+    "exfiltration.rds-share-snapshot": "T1537",
+    "impact.bedrock-invoke-model": "T1496.004",
+    "initial-access.console-login-without-mfa": "T1078.004",
+    "lateral-movement.ec2-instance-connect": "T1021.008",
+    "lateral-movement.ec2-serial-console-send-ssh-public-key": "T1021.008",
+    "persistence.iam-backdoor-role": "T1098.003",
+    "persistence.iam-backdoor-user": "T1098.001",
+    "persistence.iam-create-admin-user": "T1136.003",
+    "persistence.iam-create-backdoor-role": "T1098.003",
+    "persistence.iam-create-user-login-profile": "T1098.001",
+    "persistence.lambda-backdoor-function": "T1546",
+    "persistence.lambda-layer-extension": "T1648",
+    "persistence.lambda-overwrite-code": "T1648",
+    "persistence.rolesanywhere-create-trust-anchor": "T1556.007",
+    "persistence.sts-federation-token": "T1550.001",
+    "privilege-escalation.iam-update-user-login-profile": "T1098.001",
 }
 
 
@@ -137,14 +170,24 @@ def test_a_finding_says_what_a_tired_reader_needs(shown: list[Rule]) -> None:
         assert all(link.startswith("https://docs.aws.amazon.com/") for link in rule.references), rule.title
 
 
+def _techniques(rule: Rule) -> set[str]:
+    return {tag.removeprefix("attack.").upper() for tag in rule.tags} - {tactic.upper() for tactic in attack.TACTICS}
+
+
 def test_tags_are_of_the_current_attack(shown: list[Rule]) -> None:
     for rule in shown:
-        tags = [tag.removeprefix("attack.") for tag in rule.tags if tag.startswith("attack.")]
-        techniques = [tag for tag in tags if re.fullmatch(r"t1\d{3}(\.\d{3})?", tag)]
-        assert len(tags) == len(rule.tags), rule.title
-        assert techniques, rule.title
-        assert set(tags) - set(techniques) <= TACTICS, rule.title
-        assert not any(tag.startswith(SUPERSEDED) for tag in techniques), rule.title
+        assert all(tag.startswith("attack.") for tag in rule.tags), rule.title
+        assert _techniques(rule), rule.title
+        for uid in _techniques(rule):
+            assert attack.techniques()[uid].uid == uid, rule.title
+
+
+def test_a_technique_is_named_by_a_rule_or_a_known_gap(shown: list[Rule]) -> None:
+    named = {uid for rule in shown for uid in _techniques(rule)}
+    unseen = {uid for uid, technique in attack.techniques().items() if uid == technique.uid and technique.unseen}
+    current = {technique.uid for technique in attack.techniques().values()}
+    assert named & unseen == set()
+    assert named | unseen == current
 
 
 def test_bases_make_no_findings_of_their_own(pack: RuleSet) -> None:
@@ -166,6 +209,9 @@ def test_real_attacks_are_found_and_nothing_else_is_said(shared_data: Path, pack
 
     assert batch.rejects == []
     assert fired == STRATUS
+    of_file = {Path(rule.path).stem: _techniques(rule) for rule in pack.rules if rule.output}
+    named = {label: {uid for file in files for uid in of_file[file]} for label, files in fired.items()}
+    assert [label for label, uids in named.items() if TECHNIQUE[label] not in uids] == []
 
 
 def test_a_quiet_account_stays_quiet(tmp_path: Path, pack: RuleSet, engine: DuckDB) -> None:
