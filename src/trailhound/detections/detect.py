@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -85,7 +85,7 @@ def _run(engine: DuckDB, rules: Numbered, filled: Filled, since: int | None, unt
             reasons[number] = "; ".join(filled.missing[name] for name in missing)
         else:
             queries[number] = Query(bind(rule.logic, filled), rule.per_resource)
-    start = None if since is None else since - _look_back(rules)
+    start = None if since is None else since - reach(rules.values())
     refused = candidates.collect(engine, queries, _columns(rules), since=start, until=until)
     reasons.update({number: f"the engine refuses it: {error.what}" for number, error in refused.items()})
     windows.prepare(engine)
@@ -121,16 +121,16 @@ def _correlate(engine: DuckDB, rules: Numbered, reasons: dict[int, str]) -> None
                 windows.take_in(engine, number, base)
 
 
-def _look_back(rules: Mapping[int, Rule]) -> int:
-    """The longest window or episode; windows add up where correlations stand on each other."""
-    by_uid = {rule.uid: rule for rule in rules.values()}
+def reach(rules: Iterable[Rule]) -> int:
+    """The longest window or episode, in milliseconds; windows add up where correlations stand on each other."""
+    by_uid = {rule.uid: rule for rule in rules}
 
-    def reach(rule: Rule) -> int:
+    def far(rule: Rule) -> int:
         if not isinstance(rule.logic, Correlation):
             return 0
-        return rule.logic.timespan_ms + max(reach(by_uid[base.rule_uid]) for base in rule.logic.bases)
+        return rule.logic.timespan_ms + max(far(by_uid[base.rule_uid]) for base in rule.logic.bases)
 
-    return max((max(reach(rule), rule.episode_ms) for rule in rules.values()), default=0)
+    return max((max(far(rule), rule.episode_ms) for rule in by_uid.values()), default=0)
 
 
 def _by_origin(rules: Numbered) -> bool:
