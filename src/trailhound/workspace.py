@@ -13,6 +13,7 @@ import msgspec
 from trailhound import __version__, catalog
 from trailhound import settings as organisation
 from trailhound.cases import Decisions, by_uid, check_until
+from trailhound.detections.baselines.judge import Judged
 from trailhound.detections.detect import Skipped, detect
 from trailhound.detections.findings import as_table, from_rows
 from trailhound.detections.lint import lint
@@ -63,6 +64,7 @@ class Detection(msgspec.Struct, frozen=True):
     skipped: tuple[Skipped, ...]
     errors: tuple[CatalogError, ...]  # rules that could not be read
     new: int  # findings that were not stored before
+    judged: tuple[Judged, ...] = ()  # by baseline: on how much history it stood, and how often it fires
 
 
 class Workspace:
@@ -164,7 +166,7 @@ class Workspace:
         only: Sequence[str] = (),
         no_pack: bool = False,
     ) -> Detection:
-        """Run the rules over the lake's events and store the findings; the same events give the same findings."""
+        """Run rules and baselines over the lake and store the findings; the same events give the same findings."""
         lake, engine, _ = self._reading(derived=True)
         known = {f.uid for f in self._stored(engine)}
         chosen = self.rules(rules, no_pack=no_pack)
@@ -180,7 +182,7 @@ class Workspace:
         lake.upsert("findings", as_table(found.findings), "uid")
         ranked = self._ranked(Decisions(self.folder).applied(found.findings))
         new = sum(f.uid not in known for f in found.findings)
-        return Detection(findings=ranked, skipped=found.skipped, errors=chosen.errors, new=new)
+        return Detection(findings=ranked, skipped=found.skipped, errors=chosen.errors, new=new, judged=found.judged)
 
     def findings(
         self,
@@ -376,7 +378,7 @@ class Workspace:
 
 
 def _rule_paths(extra: Sequence[Path | str], *, no_pack: bool) -> list[Path]:
-    return [*([] if no_pack else [catalog.PACKS / "rules"]), *map(Path, extra)]
+    return [*([] if no_pack else [catalog.PACKS / "rules", catalog.PACKS / "baselines"]), *map(Path, extra)]
 
 
 def _versions() -> dict[str, str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trailhound.cli import render
 from trailhound.cli.findings import reached, show
 from trailhound.cli.options import Flag, LevelName, Options, open_workspace
 from trailhound.errors import RequestError
+
+if TYPE_CHECKING:
+    from trailhound.detections.baselines.judge import Judged
 
 
 def detect(
@@ -20,7 +25,7 @@ def detect(
     fail_on: LevelName | None = None,
     options: Options = Options(),
 ) -> int:
-    """Run the rules over the lake and store what they find.
+    """Run the rules and baselines over the lake and store what they find.
 
     Exits with status 2 when a rule of --rules is not usable; the others are run all the same.
 
@@ -42,7 +47,7 @@ def detect(
     only
         Run this rule only, by its id or name. May be repeated.
     no_pack
-        Leave out the rules that come with trailhound.
+        Leave out the rules and baselines that come with trailhound.
     fail_on
         Exit with status 1 when an open finding has this level or a higher one.
     """
@@ -50,6 +55,9 @@ def detect(
     show(detection.findings, options)
     for skipped in detection.skipped:
         render.remark(options, f"not run: {skipped.title}: {skipped.reason}")
+    for judged in detection.judged:
+        for remark in _habits(judged):
+            render.remark(options, f"{judged.title}: {remark}")
     for error in detection.errors:
         render.remark(options, f"not usable: {error.where}: {error.what}")
     render.remark(options, _summary(len(detection.findings), detection.new))
@@ -61,6 +69,19 @@ def detect(
             next_step="`trailhound rules lint FOLDER` checks rules without running them",
         )
     return int(fail_on is not None and reached(fail_on, detection.findings))
+
+
+def _habits(judged: Judged) -> Iterator[str]:
+    """What a baseline could not judge, and whether it is wrong more often than it states."""
+    if judged.too_new:
+        share = f"{judged.too_new:,} of {render.counted(judged.actors, 'actor')}"
+        needed = f"{judged.history} days"
+        yield f"not enough history: {share}, in {render.counted(judged.days, 'day')} of log; it needs {needed}"
+    if judged.measured.low > judged.stated:
+        yield (
+            f"it fires on {judged.measured.rate:.1f} of 1,000 actor-days "
+            f"({judged.measured.low:.1f} to {judged.measured.high:.1f}), and states {judged.stated:g}"
+        )
 
 
 def _summary(found: int, new: int) -> str:

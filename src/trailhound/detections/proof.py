@@ -1,7 +1,7 @@
 """Proofs: beside `NAME.yml` stands `NAME.proof.yml`, with events on which the rule must and must not fire.
 
 The events are records, made complete from a small plausible one, and take the way of real ones: normalised into the
-events table, on which the rule runs by itself.
+events table, on which the rule runs by itself. For a baseline, what it reads is derived from them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import arro3.core as ac
 import msgspec
 
 from trailhound import catalog
+from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.correlations import duration_ms
 from trailhound.detections.detect import Detected, detect
 from trailhound.detections.placeholders import Placeholders, Production
@@ -22,6 +24,11 @@ from trailhound.detections.rules import Rule, RuleSet, only
 from trailhound.detections.sigma import PROOF, load_rules
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import CatalogError
+from trailhound.identity.activity import ACTIVITY
+from trailhound.identity.credentials import CREDENTIALS
+from trailhound.identity.derive import Daily
+from trailhound.identity.principals import PRINCIPALS
+from trailhound.identity.sessions import SESSIONS
 from trailhound.lake.arrow import events_table
 from trailhound.model import Finding, Record
 from trailhound.ocsf.normalize import normalize
@@ -142,6 +149,8 @@ def _result(engine: DuckDB, trial: _Trial, kind: Kind, case: Case) -> ProofResul
         detail = f"a record of the case is not an event: {batch.rejects[0].detail}"
     else:
         engine.mount_arrow("events", events_table(batch.columns))
+        if isinstance(trial.rule.logic, Baseline):
+            _derive(engine)
         found = detect(engine, trial.rules, placeholders=trial.placeholders)
         detail = _difference(kind, case.expect, found)
     return ProofResult(
@@ -152,6 +161,15 @@ def _result(engine: DuckDB, trial: _Trial, kind: Kind, case: Case) -> ProofResul
         passed=not detail,
         detail=detail,
     )
+
+
+def _derive(engine: DuckDB) -> None:
+    """What baselines read beside the events, from nothing but these."""
+    for one in (CREDENTIALS, SESSIONS, ACTIVITY, PRINCIPALS):
+        if isinstance(one, Daily) and one.prepare:
+            one.prepare(engine)
+        rows = engine.stream(one.select) if isinstance(one, Daily) else one.make(engine)
+        engine.mount_arrow(one.table, ac.Table.from_arrow(rows))
 
 
 def _difference(kind: Kind, expect: Expect, detected: Detected) -> str:
