@@ -66,7 +66,7 @@ def cell(actor: Person, hour: int, **more: Any) -> dict[str, Any]:
     first = hour + 5 * 60_000
     return {
         "hour": hour, "account_uid": ACCOUNT, "region": "eu-central-1", "principal_uid": actor.uid,
-        "principal_type": "IAMUser" if actor.kind == "human" else "AssumedRole", "origin_uid": actor.uid,
+        "principal_type": "IAMUser" if actor.kind == "human" else "AssumedRole", "origin_uid": actor.uid, "family": actor.uid,
         "service": _SERVICES[0], "operation": "DescribeThings", "outcome": "success", "read_only": True,
         "ip": "198.51.100.7", "network": "198.51.100.0/24", "country": actor.country, "agent": "boto3", "console": False,
         "events": 1, "resources": 0, "bytes_out": 0, "first_time": first, "last_time": first + 50 * 60_000, **more,

@@ -75,7 +75,7 @@ def _habits(judged: Judged) -> Iterator[str]:
     """What a baseline could not judge, and whether it is wrong more often than it states."""
     if judged.too_new:
         share = f"{judged.too_new:,} of {render.counted(judged.actors, 'actor')}"
-        needed = f"{judged.history} days"
+        needed = f"{judged.history} active days"
         yield f"not enough history: {share}, in {render.counted(judged.days, 'day')} of log; it needs {needed}"
     if judged.measured.low > judged.stated:
         yield (

@@ -43,7 +43,7 @@ def prepare(engine: DuckDB, until: int | None) -> None:
     engine.execute(
         f"""CREATE OR REPLACE TEMP TABLE {CUBE} AS
         SELECT a.hour, a.hour // {DAY} AS day, a.account_uid AS account, a.principal_uid AS principal,
-          coalesce(a.origin_uid, a.principal_uid) AS origin, coalesce(p.family, a.principal_uid) AS family,
+          coalesce(a.origin_uid, a.principal_uid) AS origin, coalesce(a.family, a.principal_uid) AS family,
           coalesce(p.kind, 'unknown') AS kind, coalesce(o.kind, p.kind, 'unknown') AS origin_kind,
           coalesce(p.peers, a.account_uid, '') AS grp, coalesce(o.peers, a.account_uid, '') AS origin_grp,
           a.service, a.operation, a.region, a.outcome = 'denied' AS denied, coalesce(a.read_only, FALSE) AS read_only,
