@@ -18,7 +18,8 @@ CALLERS, CANDIDATES, STEPS = "linking_callers", "linking_candidates", "linking_s
 _LONGEST = 43_200_000  # ms: no session of a role outlasts twelve hours
 _SHOWN = 200  # characters of a name in a sentence
 
-_KNOWN = "IN (SELECT cloud.account.uid FROM events)"
+ACCOUNTS = "linking_accounts"
+_KNOWN = f"IN (SELECT account_uid FROM {ACCOUNTS})"  # their trails are in the log
 
 _SESSION_ARN = r"'(?s)^arn:([^:]*):sts::([^:]*):assumed-role/([^/]*)/(.*)$'"
 # The principal that a console session switched from: of a session the role, of a user the ARN without its path.
@@ -29,6 +30,9 @@ _SWITCHED = rf"""CASE WHEN contains(switched_from, ':assumed-role/')
 
 def steps(engine: DuckDB) -> None:
     """Fill STEPS: one row a session, with its parent (a session, else a principal), how sure, and where it breaks."""
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE {ACCOUNTS} AS SELECT DISTINCT cloud.account.uid AS account_uid FROM events"
+    )
     _callers(engine)
     _candidates(engine)
     _broken(engine)

@@ -10,7 +10,7 @@ from typing import Any
 
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity import callers, issues, linking
-from trailhound.identity.callers import CALLERS, CANDIDATES, STEPS
+from trailhound.identity.callers import ACCOUNTS, CALLERS, CANDIDATES, STEPS
 from trailhound.identity.derive import Whole
 from trailhound.identity.issues import ISSUES
 from trailhound.identity.linking import LINKS, NODES
@@ -32,7 +32,7 @@ ORIGINS_BY_DAY = (
 )
 
 _CHAINS = "linking_chains"
-TEMPORARY = (ISSUES, NODES, LINKS, CALLERS, CANDIDATES, STEPS, _CHAINS)  # tables that `rows` makes
+TEMPORARY = (ISSUES, NODES, LINKS, ACCOUNTS, CALLERS, CANDIDATES, STEPS, _CHAINS)  # tables that `rows` makes
 _RANKS = "['certain', 'likely', 'possible', 'broken']"
 _RANK = f"coalesce(list_position({_RANKS}, own), 4)"
 _CIRCLE = "the sessions that opened one another lead in a circle: their records contradict each other"

@@ -14,10 +14,14 @@ from trailhound.vocab.aws import MASKS
 # Prefixes of credentials that last until they are deleted: using one opens no session.
 LONG_TERM = ("AKIA", "ACCA")
 
-_NO_KEY = ", ".join(map(literal, sorted(MASKS)))
+
+def unmasked(expression: str) -> str:
+    """NULL where the log has a mask instead of the value."""
+    return f"(CASE WHEN {expression} NOT IN ({', '.join(map(literal, sorted(MASKS)))}) THEN {expression} END)"
+
 
 # SQL over `events`: the access key, where the log shows one.
-KEY = f"(CASE WHEN actor.user.credential_uid NOT IN ({_NO_KEY}) THEN actor.user.credential_uid END)"
+KEY = unmasked("actor.user.credential_uid")
 _TEMPORARY = f"(left({KEY}, 4) NOT IN ({', '.join(map(literal, LONG_TERM))}))"
 _BEGUN = "(actor.user.uid_alt || '@' || actor.session.created_time)"
 
