@@ -7,6 +7,8 @@ registration, a user agent is what the caller wrote, and a call that a service m
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from trailhound.engines import dialect
 from trailhound.enrichers import context
 from trailhound.identity.derive import Daily
@@ -72,7 +74,8 @@ GROUP BY ALL"""
 
 ACTIVITY = Daily(
     table="activity",
-    version=1,
+    # What an address or an agent is known to be may change with the data it is looked up in.
+    version=crc32(f"{_SELECT} {context.versions()}".encode()),
     select=_SELECT,
     prepare=context.mount,
     needs=("sessions", "credentials"),

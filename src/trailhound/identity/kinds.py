@@ -16,12 +16,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from trailhound.identity.activity import SERVICE
 from trailhound.identity.zones import zone
 from trailhound.vocab import tsv
 from trailhound.vocab.aws import parse_arn
 
 KINDS = ("human", "ci", "workload", "service", "other_account", "anonymous", "root", "unknown")
-SERVICE = re.compile(r"[A-Za-z0-9.-]+\.(amazonaws\.com(\.cn)?|amazon\.com|aws\.internal)|AWS Internal.*", re.DOTALL)
+_SERVICE = re.compile(rf"{SERVICE}|AWS Internal.*", re.DOTALL)
 
 _CI_NAME = re.compile(
     r"(?i)(^|[-_./])(ci|cicd|ci-?cd|jenkins|github|githubactions|gitlab|circleci|buildkite|codebuild|awscodebuild|bamboo"
@@ -99,7 +100,7 @@ def _plain(facts: Facts) -> Verdict | None:
     account = account_of(facts.uid, facts.types)
     if facts.uid == "anonymous":
         return Verdict("anonymous", [f"{_count(facts.events, 'call')} without credentials"])
-    if facts.types == ["AWSService"] or SERVICE.fullmatch(facts.uid):
+    if facts.types == ["AWSService"] or _SERVICE.fullmatch(facts.uid):
         return Verdict("service", [f"AWS itself made {_count(facts.events, 'call')} under the name of the service"])
     if account and facts.accounts and not facts.own:
         where = ", ".join(facts.accounts[:3])
