@@ -17,6 +17,7 @@ from rich.console import Console
 
 from trailhound.catalog import PACKS
 from trailhound.cli.app import VERBS, app
+from trailhound.detections.baselines.baseline import Baseline, words
 from trailhound.detections.rules import Correlation, Rule
 from trailhound.detections.sigma import load_rules
 from trailhound.investigation.questions import questions
@@ -68,6 +69,17 @@ def rules() -> str:
     found = [rule for rule in load_rules([PACKS / "rules"]).rules if rule.output]
     rows = [[f"`{rule.name}`", rule.level, rule.title, _kind(rule), _attacks(rule.tags)] for rule in found]
     return f"{len(found)} rules.\n\n" + _table(["rule", "level", "finds", "kind", "ATT&CK"], sorted(rows))
+
+
+def baselines() -> str:
+    found = [(rule, rule.logic) for rule in load_rules([PACKS / "baselines"]).rules if isinstance(rule.logic, Baseline)]
+    rows = [
+        [f"`{rule.name}`", rule.level, rule.title, logic.kind, logic.actor, words(logic), f"{logic.history}",
+         f"{logic.rate:g}", _attacks(rule.tags)]
+        for rule, logic in found
+    ]  # fmt: skip
+    header = ["baseline", "level", "finds", "kind", "of", "measures", "history", "stated rate", "ATT&CK"]
+    return f"{len(found)} baselines.\n\n" + _table(header, sorted(rows))
 
 
 def _kind(rule: Rule) -> str:
@@ -140,7 +152,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "commands": commands, "columns": columns, "rules": rules, "coverage": coverage, "questions": asked, "names": names,
+    "commands": commands, "columns": columns, "rules": rules, "baselines": baselines,
+    "coverage": coverage, "questions": asked, "names": names,
 }  # fmt: skip
 
 

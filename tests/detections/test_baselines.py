@@ -6,6 +6,7 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -17,7 +18,6 @@ from hypothesis import strategies as st
 from trailhound.detections.baselines import cube
 from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.baselines.judge import KINDS, judge
-from trailhound.detections.baselines.scored import SCORED
 from trailhound.detections.rules import Rule
 from trailhound.engines.duckdb import DuckDB
 from trailhound.model import Finding
@@ -209,7 +209,7 @@ def test_dormant(engine: DuckDB, seed: int) -> None:
     ]
     logged, expected = sorted({row["hour"] // DAY for row in rows}), {}
     for actor, days in active(rows).items():
-        silent = [logged.index(day) - logged.index(before) - 1 for before, day in zip(days, days[1:], strict=False)]
+        silent = [logged.index(day) - logged.index(before) - 1 for before, day in pairwise(days)]
         for n, gap in enumerate(silent):
             if gap >= 3 and n + 1 >= 6:
                 hour = min(
