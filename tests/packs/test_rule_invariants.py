@@ -20,6 +20,7 @@ DOCUMENTS = {path: catalog.documents(path) for path in FILES}
 # A try tells as much as a success: these fire on refused calls too, and say so.
 FIRE_ON_REFUSAL = {
     "aws_bedrock_models_tried",
+    "aws_defences_looked_over",
     "aws_defense_tampering_denied",
     "aws_denied_calls_burst",
     "aws_ec2_accelerated_instances_launched",
@@ -28,6 +29,7 @@ FIRE_ON_REFUSAL = {
     "aws_ec2_instance_credentials_unusual_client",
     "aws_ec2_password_data_mass_retrieval",
     "aws_ec2_user_data_mass_read",
+    "aws_harm_tried_and_denied",
     "aws_iam_surveyed",
     "aws_many_regions",
     "aws_organizations_leave",
