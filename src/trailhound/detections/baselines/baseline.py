@@ -38,7 +38,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     changes_only: bool = False  # calls that only read do not count
     kinds: tuple[str, ...] = ()  # of principals; none named: all but services
     least: int = 0  # the smallest number that is worth telling
-    habit: float = 1.0  # it is a habit, and not told, when it happens on more than this share of active days
+    habit: float = 1.0  # it is a habit, and not told, when more than this share of active days scored as high
     peers: int = 0  # that there must be
 
     def __post_init__(self) -> None:

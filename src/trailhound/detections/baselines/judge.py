@@ -11,7 +11,7 @@ import msgspec
 from trailhound.detections.baselines import calibration, cube, novelty, places, volume
 from trailhound.detections.baselines.baseline import Baseline, Kind
 from trailhound.detections.baselines.calibration import Measured
-from trailhound.detections.baselines.cube import DAY, HABIT, HOUR, WINDOW
+from trailhound.detections.baselines.cube import DAY, HOUR, WINDOW
 from trailhound.detections.baselines.findings import EVENTS, Incident, findings
 from trailhound.detections.baselines.scored import DAYS, SCORED
 from trailhound.detections.rules import Rule
@@ -109,13 +109,21 @@ def _one(engine: DuckDB, rule: Rule) -> tuple[list[Incident], Judged]:
 
 
 def _score(engine: DuckDB, baseline: Baseline) -> None:
-    """The table of what is at or above the declared score, but for what is a habit of its actor."""
+    """The table of what is at or above the declared score, but for what is a habit of its actor.
+
+    It is one when earlier days scored as high: who often does much is told when doing more than that.
+    """
     share = f"(before + 0.5) / (least(coalesce(active, 0), {WINDOW}) + 1)"
     select = KINDS[baseline.kind](engine, baseline)
     engine.execute(
         f"""CREATE OR REPLACE TEMP TABLE {SCORED} AS
         WITH high AS (SELECT *, hour // {DAY} AS day FROM ({select}) WHERE score >= {baseline.score}),
-        marked AS (SELECT *, count(*) OVER {HABIT} AS before FROM (SELECT DISTINCT actor, day FROM high))
+        peaks AS (SELECT actor, day, max(score) AS peak FROM high GROUP BY actor, day),
+        marked AS (
+          SELECT now.actor, now.day, count(earlier.day) AS before FROM peaks AS now
+          LEFT JOIN peaks AS earlier ON earlier.actor = now.actor AND earlier.peak >= now.peak
+            AND earlier.day BETWEEN now.day - {WINDOW} AND now.day - 1
+          GROUP BY ALL)
         SELECT high.* FROM high JOIN marked USING (actor, day)
         WHERE {share} <= {baseline.habit} OR score >= {baseline.ceiling}"""
     )

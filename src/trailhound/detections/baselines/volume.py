@@ -1,7 +1,8 @@
 """More than usual: calls, denials, bytes or resources in an hour, against the actor's own active hours.
 
 Usual is the median of the eight weeks before the one at hand, drawn towards the median of the same hour of the day (weekdays and
-weekends apart) as far as that has been seen; the spread is the median absolute deviation of the logarithms. A median
+weekends apart) as far as that has been seen; the spread is the median absolute deviation of the logarithms, from the
+median of their own week, so that a level which rises slowly does not look like a wide spread. A median
 moves only when half of the hours have moved, so neither one wild day nor a week of an attacker's work shifts it, as a
 mean and a fitted dispersion would. The distance is counted in the unit of spread after the transformation that makes
 the variance of a negative binomial constant (Anscombe 1948): like a square root for small numbers, where chance
@@ -24,6 +25,7 @@ _MEASURED = {
 }  # fmt: skip
 _WEEKS = 8
 _SLOT = 3  # hours of the slot that weigh as much as all the others together
+_FULL_WEEK = 8  # active hours from which on a week has a middle of its own
 _LEAST_SPREAD = 0.25  # of logarithms: nobody is that regular
 _USUAL = 2  # units of spread that are called usual
 
@@ -39,11 +41,17 @@ def more_than_usual(engine: DuckDB, baseline: Baseline) -> str:
           (hour // {HOUR}) % 24 + CASE WHEN (day + 3) % 7 >= 5 THEN 24 ELSE 0 END AS slot
         FROM ({rows(baseline, *read)}) GROUP BY actor, day, hour"""
     )
+    engine.execute(
+        f"""CREATE OR REPLACE TEMP TABLE {HOURS} AS
+        SELECT h.*, CASE WHEN m.hours >= {_FULL_WEEK} THEN abs(size - m.middle) END AS apart FROM {HOURS} AS h
+        JOIN (SELECT actor, week, median(size) AS middle, count(*) AS hours FROM {HOURS} GROUP BY ALL) AS m
+          USING (actor, week)"""
+    )
     before = f"h.actor = w.actor AND h.week BETWEEN w.week - {_WEEKS} AND w.week - 1"
     return f"""
     WITH worth AS (SELECT * FROM {HOURS} WHERE seen >= {baseline.least}),
     every AS (
-      SELECT w.actor, w.week, median(h.size) AS whole, mad(h.size) AS deviation
+      SELECT w.actor, w.week, median(h.size) AS whole, coalesce(median(h.apart), mad(h.size)) AS deviation
       FROM (SELECT DISTINCT actor, week FROM worth) AS w JOIN {HOURS} AS h ON {before} GROUP BY ALL),
     same AS (
       SELECT w.actor, w.week, w.slot, median(h.size) AS slotted, count(*) AS slots
