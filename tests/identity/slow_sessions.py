@@ -11,29 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
+from tests.identity.slow_acts import issuing, role_of
 
 from trailhound.model import Record
 from trailhound.ocsf.normalize import normalize
 
 Row = dict[str, Any]
 STRENGTH = ["certain", "likely", "possible", "broken"]
-OPENING = {
-    "AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetFederationToken",
-    "GetSessionToken", "GetCredentialsForIdentity", "GetRoleCredentials", "ConsoleLogin", "SwitchRole",
-}  # fmt: skip
 
 
 def sessions(records: Iterable[Row]) -> dict[tuple[str, str], Row]:
     """(uid, principal) → what is known of a session."""
     return _Reading([json.loads(json.dumps(record)) for record in records]).result()
-
-
-def role_of(arn: str) -> str:
-    """ARN of the role of a session's ARN, of a user without its path."""
-    head, kind, rest = re.fullmatch(r"(arn:[^:]*:[^:]*:[^:]*:[^:]*:)([^/]*)/(.*)", arn, re.DOTALL).groups()  # type: ignore[union-attr]
-    if kind == "assumed-role":
-        return head.replace(":sts:", ":iam:") + "role/" + rest.split("/")[0]
-    return f"{head}{kind}/{rest.rsplit('/', 1)[-1]}" if kind in ("user", "role") else arn
 
 
 def stated(node: Row) -> str:
@@ -56,7 +45,7 @@ class _Reading:
             known = row["actor.user.uid_alt"] or ""
             if row["actor.user.type"] == "IAMUser" and known and ":" not in known:
                 self.users.setdefault(known, set()).add(row["principal_uid"])
-        self.acts = self.read_acts()
+        self.acts = issuing(self.events)
         self.nodes = self.read_nodes()
 
     def session_uid(self, row: Row) -> str | None:
@@ -109,62 +98,6 @@ class _Reading:
             "last": rows[-1]["time"],
             "calls": len(rows),
             "contradictory": len(created) > 1 or len({row["actor.user.uid_alt"] for row in rows} - {None}) > 1,
-        }
-
-    def read_acts(self) -> list[Row]:
-        """Issuing events that succeeded; the copies in several trails are one."""
-        acts: dict[Any, list[Row]] = {}
-        for row in self.events:
-            if row["api.operation"] in OPENING and row["status_id"] == 1:
-                shared = row["metadata.correlation_uid"] if row["api.service.name"] == "sts.amazonaws.com" else None
-                act = (row["api.operation"], shared) if shared else row["metadata.uid"]
-                acts.setdefault(act, []).append(self.act(row))
-        merged = []
-        for copies in acts.values():
-            copies.sort(key=lambda one: (one["by_type"] == "AWSAccount", one["event"]))
-            act = dict(copies[0])
-            for name in ("key", "id", "principal", "expires", "source_identity"):
-                act[name] = max((one[name] for one in copies if one[name] is not None), default=None)
-            merged.append(act)
-        return sorted(merged, key=lambda act: act["event"])
-
-    def act(self, row: Row) -> Row:
-        operation, record = row["api.operation"], row["record"]
-        request, response = record.get("requestParameters") or {}, record.get("responseElements") or {}
-        opened_id = (response.get("assumedRoleUser") or {}).get("assumedRoleId")
-        principal = role_of(row["session.uid"]) if row["session.uid"] else row["user.uid"]
-        if operation in ("GetSessionToken", "ConsoleLogin", "SwitchRole"):
-            opened_id, principal = row["actor.user.uid_alt"], row["principal_uid"]
-        elif operation == "GetFederationToken":
-            opened_id = (response.get("federatedUser") or {}).get("federatedUserId")
-        elif operation == "AssumeRoot":
-            opened_id = request.get("targetPrincipal")
-            caller = row["actor.user.uid"]
-            principal = f"arn:{caller.split(':')[1]}:iam::{opened_id}:root" if caller and opened_id else None
-        by_principal = row["principal_uid"]
-        if operation == "GetCredentialsForIdentity" and not row["session"]:
-            by_principal = request.get("identityId") or by_principal
-        expires = row["session.expiration_time"]
-        if expires is None and operation.startswith("Assume"):
-            expires = row["time"] + 1000 * request.get("durationSeconds", 3600)
-        return {
-            "event": row["metadata.uid"],
-            "time": row["time"],
-            "operation": operation,
-            "key": row["session.credential_uid"] if operation != "GetRoleCredentials" else None,
-            "id": opened_id,
-            "principal": principal,
-            "expires": expires,
-            "source_identity": response.get("sourceIdentity") or request.get("sourceIdentity"),
-            "for": (request.get("accountId"), request.get("roleName")),
-            "by": row["session"] if operation != "ConsoleLogin" or row["actor.user.type"] == "AssumedRole" else None,
-            "by_key": row["actor.user.credential_uid"],
-            "by_principal": by_principal,
-            "by_id": row["actor.user.uid_alt"],
-            "by_type": row["actor.user.type"],
-            "by_account": row["actor.user.account.uid"],
-            "by_name": row["actor.user.name"],
-            "from": (record.get("additionalEventData") or {}).get("SwitchFrom") if operation == "SwitchRole" else None,
         }
 
     # How each session was opened

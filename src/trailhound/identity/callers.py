@@ -96,6 +96,8 @@ def _broken(engine: DuckDB) -> None:
     """`missing` says what is not in the log, by which account's trail would hold it."""
     began = f"coalesce(', which began at ' || {time_text('created_time')}, '')"
     of_several = "CASE WHEN sessions > 1 AND NOT unseen THEN 'which of ' || sessions || ' sessions ' ELSE 'who ' END"
+    known = "'; the log knows ' || sessions || ' of that id at that moment, and there may be others'"
+    others = f"CASE WHEN sessions > 0 THEN {known} ELSE '' END"
     who = f"{of_several} || left(by_id, {_SHOWN}) || ' was'"
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {STEPS} AS
@@ -130,6 +132,6 @@ def _broken(engine: DuckDB) -> None:
                     'the trail of account ' || by_account || ' does not hold its copy of this ' || operation
                     || ', which would say ' || {who}
                 ELSE 'the trail of account ' || coalesce(by_account, '(not named)') || ' is not in the log: its copy of '
-                    || 'this ' || operation || ' would say ' || {who}
+                    || 'this ' || operation || ' would say ' || {who} || {others}
             END AS missing FROM joined
         )""")
