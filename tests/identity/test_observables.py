@@ -50,6 +50,7 @@ def test_a_policy_within_a_parameter_is_read(document: str) -> None:
         (KEY, {("access_key", KEY)}),
         ("AROAEXAMPLEEXAMPLE123", {("principal_id", "AROAEXAMPLEEXAMPLE123")}),
         ("10.0.0.0/16", {("cidr", "10.0.0.0/16")}),
+        ("1.2.3.4/203.0.113.9", {("ip_address", "1.2.3.4"), ("ip_address", "203.0.113.9")}),
         ("198.051.100.7", {("ip_address", "198.51.100.7")}),
         ("2001:db8::/32", {("cidr", "2001:db8::/32")}),
         ("12:34:56", set()),

@@ -24,7 +24,7 @@ NOT_INDEXED = "not_indexed"  # the kind that says: here is more than the table h
 TRACED = (
     r"[A-Za-z0-9-]*-[0-9a-fA-F]{17}[0-9A-Za-z]*",
     r"(?i)[a-z0-9İ]*a[ks][iİ]a[a-z0-9İ]{16,}",
-    r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9.]+(?:/[0-9]{1,2})?",
+    r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9./]+",  # with all that stands behind a slash: of a network, or another address
 )
 # What tells in a fraction of the time whether any of them can occur.
 SIGNS = (r"-[0-9a-fA-F]{17}", r"(?i)a[ks]ia[a-z0-9]{16}", "İ", r"\.[0-9]{1,3}\.[0-9]{1,3}\.")
@@ -129,25 +129,34 @@ def _of_host(host: str) -> set[Artifact]:
 
 
 def _of_address(token: str) -> set[Artifact]:
-    text = token.rstrip(".:") if "::" not in token else token.rstrip(".")
-    host, slash, _ = text.partition("/")
-    written = address(host)
-    if written and slash:
-        try:
-            ipaddress.ip_network(f"{written[0]}/{text.partition('/')[2]}", strict=False)
-        except ValueError:
-            slash = ""
-    if written:
-        # A network is kept as it was written, so that it is found by it.
-        return {
-            Artifact("cidr", text, None)
-            if slash
-            else Artifact("ip_address", written[0], host if host != written[0] else None)
-        }
-    # More than four numbers, or larger ones, are no address; but one may stand among them.
-    numbers = [int(number) for number in host.split(".") if number.isdigit()]
-    hidden = "." in host and any(max(pair) <= 255 for pair in pairwise(numbers[1:-1]))
-    return {Artifact("text", token, None)} if hidden else set()
+    """IPv4 and IPv6 addresses and networks; of a chain of them between slashes, each."""
+    found = set[Artifact]()
+    parts = token.split("/")
+    for part, behind in pairwise([*parts, ""]):
+        text, width = part.rstrip(".") if "::" in part else part.rstrip(".:"), behind.rstrip(".")
+        written = address(text)
+        if written and _is_network(written[0], width):
+            found.add(Artifact("cidr", f"{text}/{width}", None))  # as it was written, so that it is found by it
+        elif written:
+            found.add(Artifact("ip_address", written[0], text if text != written[0] else None))
+        elif _may_hide_address(text):
+            found.add(Artifact("text", text, None))
+    return found
+
+
+def _is_network(host: str, width: str) -> bool:
+    if not (width.isdigit() and len(width) <= 3):
+        return False
+    try:
+        return ipaddress.ip_network(f"{host}/{width}", strict=False) is not None
+    except ValueError:
+        return False
+
+
+def _may_hide_address(text: str) -> bool:
+    """More than four numbers, or larger ones, are no address; but one may stand among them."""
+    numbers = [int(number) for number in text.split(".") if number.isdigit()]
+    return "." in text and any(max(pair) <= 255 for pair in pairwise(numbers[1:-1]))
 
 
 def _of_id(token: str) -> set[Artifact]:

@@ -202,4 +202,4 @@ SELECT kind, value, name, event_day, operation, place, min(first_time) AS first_
   sum(events)::BIGINT AS events
 FROM bounded GROUP BY kind, value, name, event_day, operation, place"""
 
-OBSERVABLES = Daily(table="observables", version=1, select=_SELECT, prepare=_prepare)
+OBSERVABLES = Daily(table="observables", version=2, select=_SELECT, prepare=_prepare)
