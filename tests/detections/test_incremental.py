@@ -207,6 +207,30 @@ def test_only_what_changed_is_looked_at(tmp_path: Path, rules: RuleSet) -> None:
     assert growing.renew() == 12
 
 
+def test_a_late_call_that_tells_who_it_was_is_heard_on_the_days_of_the_session(tmp_path: Path, rules: RuleSet) -> None:
+    opened, used = "2024-01-04T23:50:00Z", ["2024-01-05T00:10:00Z", "2024-01-05T00:20:00Z"]
+    arn = f"arn:aws:sts::{'1' * 12}:assumed-role/r/s"
+    session = {"type": "AssumedRole", "principalId": "AROAX:s", "arn": arn, "accessKeyId": "ASIA0123456789ABCDEF"}
+    session |= {"accountId": "1" * 12, "sessionContext": {"attributes": {"creationDate": opened}}}
+    alice = {"type": "IAMUser", "userName": "alice", "accountId": "111122223333", "accessKeyId": "AKIAALICE"}
+    issued = {"credentials": {"accessKeyId": session["accessKeyId"]}}
+    issued["assumedRoleUser"] = {"assumedRoleId": "AROAX:s", "arn": arn}
+    growing = Growing(tmp_path, rules)
+    growing.add(
+        [
+            *(record(n, eventName="DeleteBucket", eventTime=at, userIdentity=session) for n, at in enumerate(used)),
+            record(7, eventName="DeleteBucket", eventTime="2024-01-05T01:00:00Z", userIdentity=alice),
+        ]
+    )
+    growing.renew()
+    assert "deletions of one person" not in {one.rule_title for one in growing.stored.values()}
+    call = record(8, eventName="AssumeRole", eventTime=opened, userIdentity=alice, responseElements=issued)
+    growing.add([call | {"eventSource": "sts.amazonaws.com"}])
+    assert growing.renew() == 2
+    assert "deletions of one person" in {one.rule_title for one in growing.stored.values()}
+    assert growing.stored == growing.at_once()
+
+
 def test_findings_of_other_rules_stay_and_own_ones_grow(tmp_path: Path, rules: RuleSet) -> None:
     growing = Growing(tmp_path, rules)
     growing.add([record(1, eventName="CreateTags")])
