@@ -104,8 +104,7 @@ def _again(
     stretches = spans(changed, far, within)
     parts: list[Detected] = []
     for span in stretches:
-        # A reach earlier, for a window at the very beginning of what is looked at is not whole.
-        part = detect(engine, local, placeholders=placeholders, since=span.first - far, until=span.last + 1)
+        part = detect(engine, local, placeholders=placeholders, since=span.first, until=span.last + 1)
         parts.append(Detected(tuple(f for f in part.findings if f.first_seen_time >= span.first), part.skipped))
     if anywhere:
         parts.append(detect(engine, anywhere, placeholders=placeholders))
