@@ -78,7 +78,7 @@ def _run(engine: DuckDB, rules: Numbered, filled: Filled, since: int | None, unt
     reasons: dict[int, str] = {}
     queries: dict[int, Query] = {}
     for number, rule in rules.items():
-        if isinstance(rule.logic, Correlation):
+        if isinstance(rule.logic, Correlation | Baseline):
             continue
         missing = sorted(slots(rule.logic) & filled.missing.keys())
         if missing:
@@ -135,7 +135,7 @@ def reach(rules: Iterable[Rule]) -> int:
 
 def _by_origin(rules: Numbered) -> bool:
     """Does any rule ask for a session or its origin?"""
-    read = (columns(rule.logic) for rule in rules.values() if not isinstance(rule.logic, Correlation))
+    read = (columns(rule.logic) for rule in rules.values() if not isinstance(rule.logic, Correlation | Baseline))
     return bool({column.path for column in ATTRIBUTED} & {*_columns(rules)}.union(*read))
 
 
