@@ -13,6 +13,7 @@ from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.derive import STATE, Daily, Whole, derive, week
 from trailhound.lake.arrow import events_table
 from trailhound.lake.lake import Lake
+from trailhound.lake.tables import TABLES
 from trailhound.ocsf.schema import COLUMNS
 
 COUNTS = Daily(
@@ -88,6 +89,17 @@ def test_a_declaration_that_changed_is_derived_again(tmp_path: Path) -> None:
     other = COUNTS._replace(version=2, select=COUNTS.select.replace("'operation' AS kind", "'call' AS kind"))
     derive(lake, (other, DECLARED[1]))
     assert {row["kind"] for row in held(lake)[0]} == {"call"}
+
+
+def test_a_table_of_another_shape_is_derived_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake.create(tmp_path)
+    add(lake, [event(n, START + n * DAY) for n in range(3)])
+    older = TABLES["observables"]._replace(columns=tuple(c for c in TABLES["observables"].columns if c.path != "name"))
+    with monkeypatch.context() as patch:
+        patch.setitem(TABLES, "observables", older)
+        derive(lake, DECLARED)
+    assert derive(Lake(tmp_path), DECLARED) == {"observables": 3, "principals": 1}
+    assert all("name" in row for row in held(lake)[0])
 
 
 def test_a_state_that_is_lost_or_broken_derives_anew(tmp_path: Path) -> None:

@@ -61,12 +61,15 @@ def derive(lake: Lake, declared: Sequence[Derived]) -> dict[str, int]:
     Raises WorkspaceError when the lake cannot be read or written.
     """
     done: dict[str, int] = {}
-    whole = _hash(*(f"{one.table} {one.version}" for one in declared), *sorted(lake.files("events")))
+    shapes = (f"{one.table} {one.version} {TABLES[one.table].columns}" for one in declared)
+    whole = _hash(*shapes, *sorted(lake.files("events")))
     if _read(lake.root).get("events") == {"": whole}:
         return done
     with lake.lock():
         state = _read(lake.root)
         for one in declared:
+            if lake.discard_misshapen(one.table):
+                state.pop(one.table, None)
             done[one.table] = _daily(lake, one, state) if isinstance(one, Daily) else _whole(lake, one, state)
         _remember(lake, state, "events", {"": whole})
         lake.close()

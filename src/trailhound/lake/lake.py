@@ -9,6 +9,7 @@ files which no longer count are deleted only while nobody reads.
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -213,6 +214,20 @@ class Lake:
         for path in sorted(self.files(table)):
             found.setdefault(Path(path).parent.name.removeprefix(marker), []).append(path)
         return found
+
+    def discard_misshapen(self, table: str) -> bool:
+        """Delete a derived table whose columns are not those declared, as an older trailhound leaves it; was it?"""
+        with self.lock():
+            delta = self._delta(table)
+            declared = [column.path for column in TABLES[table].columns]
+            if delta is None or [field.name for field in delta.schema().fields] == declared:
+                return False
+            del self._tables[table]
+            try:
+                shutil.rmtree(self.root / table)
+            except OSError as error:
+                raise _unwritable(self.root, error) from error
+            return True
 
     def replace(self, table: str, rows: Any, partitions: Sequence[str] = ()) -> None:
         """Make these partitions, or the whole of a table that has none, hold nothing but `rows`, in one commit."""
