@@ -27,6 +27,7 @@ KINDS: dict[Kind, Callable[[DuckDB, Baseline], str]] = {
     "dormant": places.dormant,
     "two_networks": places.two_networks,
 }
+_NEARLY = 0.8  # as high: a level that lasts is told once, and not whenever it is a little higher
 _WEEK = "(day + 3) // 7"  # Mondays begin one: day 0 was a Thursday
 
 
@@ -121,7 +122,7 @@ def _score(engine: DuckDB, baseline: Baseline) -> None:
         peaks AS (SELECT actor, day, max(score) AS peak FROM high GROUP BY actor, day),
         marked AS (
           SELECT now.actor, now.day, count(earlier.day) AS before FROM peaks AS now
-          LEFT JOIN peaks AS earlier ON earlier.actor = now.actor AND earlier.peak >= now.peak
+          LEFT JOIN peaks AS earlier ON earlier.actor = now.actor AND earlier.peak >= {_NEARLY} * now.peak
             AND earlier.day BETWEEN now.day - {WINDOW} AND now.day - 1
           GROUP BY ALL)
         SELECT high.* FROM high JOIN marked USING (actor, day)
