@@ -73,9 +73,10 @@ class Filed(History):
         """`(file, state)` of one run, or `(file, state, path, checked_at)`."""
         rows = [(*run, "logs", 200)[:4] if len(run) == 2 else run for run in runs]
         self.integrity = [
-            {"name": f"logs/{file}.json.gz", "state": state, "path": path, "checked_at": when, "kind": "log"}
+            {"name": f"logs/{file}.json.gz", "sha256": file * 32, "state": state, "path": path, "checked_at": when,
+             "kind": "log"}
             for file, state, path, when in rows
-        ]
+        ]  # fmt: skip
         store(self.engine, "integrity", self.integrity)
 
     def answers(self):
@@ -85,8 +86,8 @@ class Filed(History):
 
 
 def state_of(file, integrity):
-    states = {row["state"] for row in integrity if row["name"] == file["name"]}
-    return next((state for state in ("broken", "verified", "unverifiable") if state in states), "unchecked")
+    states = {row["state"] for row in integrity if row["sha256"] == file["sha256"]}
+    return next((state for state in ("verified", "broken", "unverifiable") if state in states), "unchecked")
 
 
 def slowly(told, filed):
@@ -248,26 +249,23 @@ def test_an_investigation_tells_that_what_alerted_is_not_proven():
 
 
 @pytest.mark.parametrize(
-    ("contents", "state", "checked", "expected"),
+    ("proven", "expected"),
     [
-        ([100], "verified", 200, ["verified"]),
-        ([100], "verified", 50, ["verified"]),  # verified first, ingested then
-        ([100, 150], "verified", 200, ["unchecked", "verified"]),  # fetched again, and proven
-        ([100, 150], "verified", 120, ["verified", "unchecked"]),  # changed since
-        ([100, 150], "verified", 50, ["unchecked", "unchecked"]),  # of which of them, nobody can say
-        ([100, 150], "broken", 50, ["broken", "broken"]),
-        ([100, 150], "broken", 120, ["broken", "unchecked"]),
-        ([100, 150], "unverifiable", 200, ["unchecked", "unverifiable"]),
+        ([("h0", "verified")], ["verified", "unchecked"]),  # the other was changed since, or fetched anew
+        ([("h1", "broken")], ["unchecked", "broken"]),
+        ([("h0", "verified"), ("h0", "broken")], ["verified", "unchecked"]),  # a copy of it lies in another's place
+        ([("h0", "unverifiable"), ("h0", "verified")], ["verified", "unchecked"]),
+        ([("h0", "unverifiable"), ("h1", "broken")], ["unverifiable", "broken"]),
+        ([("", "broken")], ["unchecked", "unchecked"]),  # missing
     ],
 )
-def test_a_proof_speaks_of_the_content_that_verify_read(contents, state, checked, expected):
+def test_a_proof_speaks_of_the_bytes_that_verify_read(proven, expected):
     engine = DuckDB()
-    store(engine, "ledger", [{"uid": f"u{n}", "name": "a", "ingested_at": when} for n, when in enumerate(contents)])
-    store(engine, "integrity", [{"name": "a", "path": "logs", "state": state, "checked_at": checked},
-                                {"name": "", "path": "logs", "state": "broken", "checked_at": checked}])  # fmt: skip
+    store(engine, "ledger", [{"uid": f"u{n}", "name": "a", "sha256": f"h{n}", "ingested_at": n} for n in range(2)])
+    store(engine, "integrity", [{"name": "b", "sha256": sha256, "state": state} for sha256, state in proven])
     proofs.mount_object_states(engine)
     found = {row["uid"]: row["state"] for row in engine.query("FROM object_states")}
-    assert [found.get(f"u{n}", "unchecked") for n in range(len(contents))] == expected
+    assert [found.get(f"u{n}", "unchecked") for n in range(2)] == expected
 
 
 def test_a_record_that_contradicts_another_counts_as_broken_when_either_file_is():
@@ -278,9 +276,9 @@ def test_a_record_that_contradicts_another_counts_as_broken_when_either_file_is(
     homes = iter(["sound", "altered"])
     story = History([], twice, source=lambda record: next(homes) if record["eventID"] == "alert-0" else "quiet")
     story.uids = ("alert-0",)
-    rows = [{"uid": uid, "name": f"logs/{uid}.json.gz", "ingested_at": 1} for uid in ("sound", "altered", "quiet")]
+    rows = [{"uid": uid, "sha256": uid, "ingested_at": 1} for uid in ("sound", "altered", "quiet")]
     store(story.engine, "ledger", rows)
-    store(story.engine, "integrity", [{"name": "logs/altered.json.gz", "state": "broken", "checked_at": 2}])
+    store(story.engine, "integrity", [{"sha256": "altered", "state": "broken", "checked_at": 2}])
     about = evidence.Evidence(story.engine, scope.of_finding(story.engine, story.finding()), NOTHING_KNOWN, [])
     assert about.places(["alert-0"]) == {"alert-0": {"sound", "altered"}}
     events, objects = about.ledger.in_broken(["alert-0"], about.places(["alert-0"]))

@@ -68,7 +68,7 @@ def derive(lake: Lake, declared: Sequence[Derived]) -> dict[str, int]:
     with lake.lock():
         state = _read(lake.root)
         for one in declared:
-            if lake.discard_misshapen(one.table):
+            if lake.reshape(one.table):
                 state.pop(one.table, None)
             done[one.table] = _daily(lake, one, state) if isinstance(one, Daily) else _whole(lake, one, state)
         _remember(lake, state, "events", {"": whole})

@@ -11,17 +11,14 @@ from trailhound.lake.times import HOUR
 _LATE = HOUR  # an event may be delivered in the hour after its own, and is listed by the digest of that hour
 _NAMED = 3
 
-# A run of `verify` read the newest content that a name had at that time. Where there are several and all are newer
-# than the run, a proof holds for none of them that could be named; that one is broken concerns all.
+# By their bytes, under whatever name and whenever either was read. What is proven somewhere is as CloudTrail wrote it,
+# though a copy of it may lie in another file's place.
 _OBJECT_STATES = """
 CREATE OR REPLACE TEMP VIEW object_states AS
-SELECT uid, CASE max(weight) WHEN 3 THEN 'broken' WHEN 2 THEN 'verified' ELSE 'unverifiable' END AS state
+SELECT uid, CASE max(weight) WHEN 3 THEN 'verified' WHEN 2 THEN 'broken' ELSE 'unverifiable' END AS state
 FROM (
-  SELECT l.uid, CASE i.state WHEN 'broken' THEN 3 WHEN 'verified' THEN 2 ELSE 1 END AS weight
-  FROM ledger l JOIN integrity i ON i.name = l.name
-  LEFT JOIN (SELECT name, list(ingested_at) AS times FROM ledger GROUP BY name HAVING count(*) > 1) s ON s.name = l.name
-  WHERE i.name <> '' AND (s.times IS NULL OR (i.state = 'broken' AND list_min(s.times) > i.checked_at)
-    OR l.ingested_at = list_max(list_filter(s.times, lambda t: t <= i.checked_at))))
+  SELECT l.uid, CASE i.state WHEN 'verified' THEN 3 WHEN 'broken' THEN 2 ELSE 1 END AS weight
+  FROM ledger l JOIN integrity i ON i.sha256 = l.sha256 WHERE i.sha256 <> '')
 GROUP BY uid
 """
 
@@ -86,8 +83,7 @@ def counts(engine: DuckDB, account_uid: str | None = None) -> dict[str, int]:
 def mount_object_states(engine: DuckDB) -> None:
     """Make `object_states` readable: `uid` of a row of the ledger, and its `state`.
 
-    Rows that no run of `verify` has seen, by the name under which they were ingested, are not in it. Broken in any
-    run is broken; else verified in any is verified.
+    Rows whose bytes no run of `verify` has seen are not in it.
     """
     engine.execute(_OBJECT_STATES)
 

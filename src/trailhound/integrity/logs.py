@@ -137,6 +137,7 @@ def _checked(log: LogFile, ruling: Ruling) -> Checked:
         detail=ruling.detail,
         place=f"s3://{entry.bucket}/{entry.key}" if entry else log.known,
         name=log.name,
+        sha256=log.file_sha256,
         account_uid=named.account_uid,
         region=named.region,
         trail=chain.trail if chain else "",

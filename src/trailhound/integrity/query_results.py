@@ -51,15 +51,16 @@ def judge(files: Sequence[ResultFile], keys: KeyRing) -> Iterator[Checked]:
             folder = file.name[: -len(SIGNATURE)]
             written = _parse(file.text)
             ruling = _signature(written, keys)
-            yield _checked("query", file.name, ruling, written, file.name)
+            yield _checked("query", file.name, file, ruling, written, file.name)
             for signed in written.files if written else ():
                 name = folder + places.last_part(signed.file_name)
                 named.add(name)
-                yield _checked("query_file", name, _file(by_name.get(name), signed, ruling), written, file.name)
+                copy = by_name.get(name)
+                yield _checked("query_file", name, copy, _file(copy, signed, ruling), written, file.name)
     for file in files:
         if places.last_part(file.name) != SIGNATURE and file.name not in named:
             ruling = _Ruling("unlisted", f"no {SIGNATURE} beside it names it")
-            yield _checked("query_file", file.name, ruling, None, "")
+            yield _checked("query_file", file.name, file, ruling, None, "")
 
 
 def wanted(files: Sequence[ResultFile]) -> Iterator[Wanted]:
@@ -105,14 +106,17 @@ def _file(file: ResultFile | None, signed: _Signed, signature: _Ruling) -> _Ruli
     return _Ruling(key=signature.key)
 
 
-def _checked(kind: Kind, name: str, ruling: _Ruling, written: _Written | None, signature: str) -> Checked:
+def _checked(
+    kind: Kind, name: str, copy: ResultFile | None, ruling: _Ruling, written: _Written | None, signature: str
+) -> Checked:
     return Checked(
         kind=kind,
         state=state_of(ruling.fault),
         fault=ruling.fault,
         detail=ruling.detail,
         place=name,
-        name="" if ruling.fault == "missing" else name,
+        name=copy.name if copy else "",
+        sha256=copy.sha256 if copy else "",
         region=written.region[:100] if written else "",
         end=_time(written.query_complete_time) if written else None,
         listed_in=signature if kind == "query_file" else "",

@@ -44,9 +44,10 @@ class LogFile(msgspec.Struct, frozen=True, gc=False):
 
     known: str
     name: str
-    sha256: str
+    sha256: str  # of what it inflates to, as digests list it
     damage: str = ""
     detail: str = ""
+    file_sha256: str = ""  # of its bytes as they lie
 
 
 class DigestFile(msgspec.Struct, frozen=True, gc=False):
@@ -209,7 +210,7 @@ def _log(one: Object, known: str, head: bytes, rest: Iterator[bytes]) -> Iterato
         damage = {"unreadable": "unreadable", "gzip_trailing_bytes": "trailing_data"}.get(
             one.damage.reason, "invalid_format"
         )
-    yield LogFile(known, one.name, sha256.hexdigest(), damage, detail)
+    yield LogFile(known, one.name, sha256.hexdigest(), damage, detail, one.sha256)
     if relevant:
         yield from trail_calls.calls(one.text(), one.name)
 

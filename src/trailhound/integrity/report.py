@@ -24,6 +24,7 @@ class Checked(_Frozen, frozen=True, kw_only=True):
     detail: str = ""  # for people: what was found
     place: str  # s3://bucket/key; where no bucket is known, as much of the key as is
     name: str = ""  # its copy here; "" when there is none
+    sha256: str = ""  # of the bytes of this copy as they lie
     account_uid: str = ""
     region: str = ""
     trail: str = ""

@@ -9,7 +9,6 @@ files which no longer count are deleted only while nobody reads.
 from __future__ import annotations
 
 import fcntl
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -28,7 +27,7 @@ from trailhound.errors import WorkspaceError
 from trailhound.lake import arrow
 from trailhound.lake.tables import TABLES
 
-FORMAT = 2  # of the tables; 2: delivery and ETag in the ledger, integrity
+FORMAT = 3  # of the tables; 2: delivery and ETag in the ledger, integrity; 3: analysis of findings, hashes in integrity
 KEPT = "kept.json"  # versions of the events table whose files are never deleted
 MARKER = "lake.json"
 
@@ -215,18 +214,14 @@ class Lake:
             found.setdefault(Path(path).parent.name.removeprefix(marker), []).append(path)
         return found
 
-    def discard_misshapen(self, table: str) -> bool:
-        """Delete a derived table whose columns are not those declared, as an older trailhound leaves it; was it?"""
+    def reshape(self, table: str) -> bool:
+        """Empty a derived table whose columns are not those declared, as another trailhound leaves it; was it one?"""
         with self.lock():
-            delta = self._delta(table)
-            declared = [column.path for column in TABLES[table].columns]
-            if delta is None or [field.name for field in delta.schema().fields] == declared:
+            delta, columns = self._delta(table), TABLES[table].columns
+            if delta is None or [field.name for field in delta.schema().fields] == [column.path for column in columns]:
                 return False
-            del self._tables[table]
-            try:
-                shutil.rmtree(self.root / table)
-            except OSError as error:
-                raise _unwritable(self.root, error) from error
+            empty = arrow.table(columns, {column.path: [] for column in columns})
+            self._write(table, empty, mode="overwrite", schema_mode="overwrite")
             return True
 
     def replace(self, table: str, rows: Any, partitions: Sequence[str] = ()) -> None:
@@ -299,7 +294,7 @@ class Lake:
                     kept = self._kept() if name == "events" else None
                     delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, keep_versions=kept)
 
-    def _write(self, name: str, data: Any, *, mode: Any, predicate: str | None = None) -> None:
+    def _write(self, name: str, data: Any, *, mode: Any, predicate: str | None = None, schema_mode: Any = None) -> None:
         layout = TABLES[name]
         plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
         properties = WriterProperties(
@@ -314,6 +309,7 @@ class Lake:
                 data,
                 mode=mode,
                 predicate=predicate,
+                schema_mode=schema_mode,
                 partition_by=[layout.partition] if layout.partition else None,
                 writer_properties=properties,
                 target_file_size=1 << 40,  # one file a partition and write: sorting is lost across files
