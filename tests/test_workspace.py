@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import msgspec
@@ -118,3 +119,25 @@ def test_what_does_not_exist_is_said_clearly(case, asked):
 def test_an_empty_folder_is_not_a_workspace(tmp_path):
     with pytest.raises(WorkspaceError, match="not a workspace"):
         trailhound.Workspace.open(tmp_path).status()
+
+
+def test_findings_made_as_logs_arrive_are_those_of_one_run(tmp_path):
+    logs = tmp_path / "logs"
+    truth = trailhound.Workspace.open(tmp_path / "w").simulate("role_chain", logs, events=2_500)
+    files = sorted((logs / "AWSLogs").rglob("*.json.gz"), key=lambda path: path.name.split("_")[3])
+    late = [file for number, file in enumerate(files) if number % 41 == 0]
+    prompt = [file for file in files if file not in late]
+    cuts = [0, len(prompt) // 2, len(prompt) - 400, len(prompt)]
+    growing = trailhound.Workspace.open(tmp_path / "growing")
+    for part in [*(prompt[one:other] for one, other in itertools.pairwise(cuts)), late]:
+        growing.ingest(part)
+        detected = growing.detect()
+        assert detected.days
+    assert growing.detect().days == 0
+    at_once = trailhound.Workspace.open(tmp_path / "at once")
+    at_once.ingest(files)
+    whole = at_once.detect()
+    assert detected.findings == whole.findings == tuple(growing.findings())
+    assert {truth.findings[0].principal_uid, "baseline"} <= {
+        one for finding in whole.findings for one in (finding.principal_uid, finding.rule_kind)
+    }

@@ -16,6 +16,7 @@ from trailhound.cases import Decisions, by_uid, check_until
 from trailhound.detections.baselines.judge import Judged
 from trailhound.detections.detect import Skipped, detect
 from trailhound.detections.findings import as_table, from_rows
+from trailhound.detections.incremental import Renewal, keep, renew
 from trailhound.detections.lint import lint
 from trailhound.detections.placeholders import Placeholders, Production
 from trailhound.detections.proof import ProofResult, prove
@@ -65,6 +66,7 @@ class Detection(msgspec.Struct, frozen=True):
     errors: tuple[CatalogError, ...]  # rules that could not be read
     new: int  # findings that were not stored before
     judged: tuple[Judged, ...] = ()  # by baseline: on how much history it stood, and how often it fires
+    days: int | None = None  # of log that had changed and were looked at; None: a part was asked for
 
 
 class Workspace:
@@ -165,24 +167,36 @@ class Workspace:
         rules: Sequence[Path | str] = (),
         only: Sequence[str] = (),
         no_pack: bool = False,
+        everything: bool = False,
     ) -> Detection:
-        """Run rules and baselines over the lake and store the findings; the same events give the same findings."""
+        """Bring the findings of rules and baselines up to date: they are those of one run over the whole lake.
+
+        Only what changed since the last time is looked at, unless `everything` is. With `since`, `until` or `only` it is
+        a look at a part: what it finds is stored beside the rest.
+        """
         lake, engine, _ = self._reading(derived=True)
-        known = {f.uid for f in self._stored(engine)}
+        stored = self._stored(engine)
         chosen = self.rules(rules, no_pack=no_pack)
         if only:
             chosen = only_rules(chosen, only)
-        found = detect(
-            engine,
-            chosen,
-            placeholders=self._placeholders(),
-            since=times.interval(since).start if since else None,
-            until=times.interval(until).end if until else None,
+        if since or until or only:
+            span = times.interval(since).start if since else None, times.interval(until).end if until else None
+            found = detect(engine, chosen, placeholders=self._placeholders(), since=span[0], until=span[1])
+            made = Renewal(found, found.findings, (), None, None)
+        else:
+            made = renew(engine, lake, chosen, self._placeholders(), stored, whole=everything)
+        lake.upsert("findings", as_table(made.found.findings), "uid", replaced=made.gone)
+        if made.state:
+            keep(lake, made.state)
+        known = {finding.uid for finding in stored}
+        return Detection(
+            findings=self._ranked(Decisions(self.folder).applied(made.current)),
+            skipped=made.found.skipped,
+            errors=chosen.errors,
+            new=sum(finding.uid not in known for finding in made.current),
+            judged=made.found.judged,
+            days=made.days,
         )
-        lake.upsert("findings", as_table(found.findings), "uid")
-        ranked = self._ranked(Decisions(self.folder).applied(found.findings))
-        new = sum(f.uid not in known for f in found.findings)
-        return Detection(findings=ranked, skipped=found.skipped, errors=chosen.errors, new=new, judged=found.judged)
 
     def findings(
         self,

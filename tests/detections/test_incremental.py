@@ -167,6 +167,11 @@ class Growing:
         assert not set(made.gone) - self.stored.keys()
         self.stored = {uid: one for uid, one in self.stored.items() if uid not in made.gone}
         self.stored |= {one.uid: one for one in made.found.findings}
+        assert {one.uid: one for one in made.current} == {
+            uid: one for uid, one in self.stored.items() if one.rule_uid in {rule.uid for rule in self.rules.rules}
+        }
+        assert made.state
+        assert made.days is not None
         keep(self.lake, made.state)
         return made.days
 

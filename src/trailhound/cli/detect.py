@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from trailhound.cli import render
 from trailhound.cli.findings import reached, show
@@ -22,10 +24,14 @@ def detect(
     rules: tuple[Path, ...] = (),
     only: tuple[str, ...] = (),
     no_pack: Flag = False,
+    everything: Annotated[Flag, Parameter(name="--all")] = False,
     fail_on: LevelName | None = None,
     options: Options = Options(),
 ) -> int:
-    """Run the rules and baselines over the lake and store what they find.
+    """Bring the findings of rules and baselines up to date, and list them.
+
+    Only days whose events changed since the last time are looked at, and what reaches into them; the findings are
+    those of one run over everything. With --since, --until or --only a part is looked at.
 
     Exits with status 2 when a rule of --rules is not usable; the others are run all the same.
 
@@ -48,10 +54,14 @@ def detect(
         Run this rule only, by its id or name. May be repeated.
     no_pack
         Leave out the rules and baselines that come with trailhound.
+    everything
+        Look at everything again.
     fail_on
         Exit with status 1 when an open finding has this level or a higher one.
     """
-    detection = open_workspace(options).detect(since=since, until=until, rules=rules, only=only, no_pack=no_pack)
+    detection = open_workspace(options).detect(
+        since=since, until=until, rules=rules, only=only, no_pack=no_pack, everything=everything
+    )
     show(detection.findings, options)
     for skipped in detection.skipped:
         render.remark(options, f"not run: {skipped.title}: {skipped.reason}")
@@ -61,6 +71,8 @@ def detect(
     for error in detection.errors:
         render.remark(options, f"not usable: {error.where}: {error.what}")
     render.remark(options, _summary(len(detection.findings), detection.new))
+    if detection.days == 0:
+        render.remark(options, "no event has changed since the last time; --all looks at everything again")
     if detection.errors:
         raise RequestError(
             f"{render.counted(len(detection.errors), 'rule')} cannot be used; the others were run",

@@ -48,9 +48,10 @@ class Span(NamedTuple):
 
 class Renewal(NamedTuple):
     found: Detected  # in what was looked at again
+    current: tuple[Finding, ...]  # all findings of these rules now
     gone: tuple[str, ...]  # uids of stored findings that are no more
-    days: int  # that had changed; of all, when everything was looked at
-    state: State
+    days: int | None  # that had changed; of all, when everything was looked at
+    state: State | None  # to be kept once the findings are stored
 
 
 def renew(
@@ -65,12 +66,12 @@ def renew(
     mine = [finding for finding in stored if finding.rule_uid in of_these]
     if whole or known.rules != now.rules:
         found = detect(engine, rules, placeholders=placeholders)
-        return Renewal(found, _gone(mine, found), len(now.days), now)
+        return _renewal(mine, mine, found, len(now.days), now)
     changed = sorted(day for day in known.days.keys() | now.days.keys() if known.days.get(day) != now.days.get(day))
     if not changed:
-        return Renewal(Detected((), ()), (), 0, now)
+        return _renewal(mine, (), Detected((), ()), 0, now)
     found, replaced = _again(engine, rules, placeholders, mine, changed)
-    return Renewal(found, _gone(replaced, found), len(changed), now)
+    return _renewal(mine, replaced, found, len(changed), now)
 
 
 def keep(lake: Lake, state: State) -> None:
@@ -160,8 +161,10 @@ def _joined(parts: Sequence[Detected]) -> Detected:
     return Detected(tuple(sorted(found.values(), key=rank)), tuple(skipped.values()), judged)
 
 
-def _gone(replaced: Sequence[Finding], found: Detected) -> tuple[str, ...]:
-    return tuple(sorted({finding.uid for finding in replaced} - {finding.uid for finding in found.findings}))
+def _renewal(mine: Sequence[Finding], replaced: Sequence[Finding], found: Detected, days: int, now: State) -> Renewal:
+    gone = {finding.uid for finding in replaced} - {finding.uid for finding in found.findings}
+    current = {finding.uid: finding for finding in (*mine, *found.findings) if finding.uid not in gone}
+    return Renewal(found, tuple(current.values()), tuple(sorted(gone)), days, now)
 
 
 def _meets(finding: Finding, found: Sequence[Span]) -> bool:
