@@ -129,6 +129,7 @@ def test_findings_made_as_logs_arrive_are_those_of_one_run(tmp_path):
     prompt = [file for file in files if file not in late]
     cuts = [0, len(prompt) // 2, len(prompt) - 400, len(prompt)]
     growing = trailhound.Workspace.open(tmp_path / "growing")
+    detected = None
     for part in [*(prompt[one:other] for one, other in itertools.pairwise(cuts)), late]:
         growing.ingest(part)
         detected = growing.detect()
@@ -137,7 +138,12 @@ def test_findings_made_as_logs_arrive_are_those_of_one_run(tmp_path):
     at_once = trailhound.Workspace.open(tmp_path / "at once")
     at_once.ingest(files)
     whole = at_once.detect()
+    assert detected
     assert detected.findings == whole.findings == tuple(growing.findings())
     assert {truth.findings[0].principal_uid, "baseline"} <= {
         one for finding in whole.findings for one in (finding.principal_uid, finding.rule_kind)
     }
+    behind = {finding.origin_uid for finding in whole.findings if finding.principal_name == "operations-admin"}
+    assert behind == {"arn:aws:iam::777788889999:user/priya.nair"}
+    (other,) = {f.origin_uid for f in whole.findings if f.principal_name == "svc-metrics"} or {"svc-metrics"}
+    assert other.endswith("svc-metrics")

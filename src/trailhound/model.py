@@ -94,6 +94,7 @@ class Finding(_Frozen, frozen=True, kw_only=True):
     src_ips: tuple[str, ...]
     operations: tuple[str, ...]
     resources: tuple[Resource, ...]
+    origin_uid: str = ""  # who stood behind its first session; the principal itself where nobody did
     falsepositives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()

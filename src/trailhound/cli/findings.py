@@ -137,4 +137,7 @@ def show(found: Sequence[Finding], options: Options) -> None:
 
 
 def _row(finding: Finding) -> list[str]:
-    return [finding.level, finding.uid[:8], render.at(finding.first_seen_time)[:16], finding.title, finding.status]
+    what = finding.title
+    if finding.origin_uid not in ("", finding.principal_uid):
+        what += f" (behind it: {finding.origin_uid.rpartition(':')[2]})"
+    return [finding.level, finding.uid[:8], render.at(finding.first_seen_time)[:16], what, finding.status]

@@ -9,6 +9,7 @@ import msgspec
 from trailhound.detections import candidates, findings, windows
 from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.baselines.judge import Habits, Judged, judge
+from trailhound.detections.behind import attribute
 from trailhound.detections.candidates import Query
 from trailhound.detections.placeholders import Filled, Placeholders, bind, drop, fill
 from trailhound.detections.predicate import columns, slots
@@ -58,7 +59,9 @@ def detect(
         with attributed(engine, wanted=_by_origin(numbered)):
             found = _run(engine, numbered, filled, since, until)
         baselines = [rule for rule in given if isinstance(rule.logic, Baseline)]
-        return _with_habits(found, judge(engine, baselines, since=since, until=until)) if baselines else found
+        if baselines:
+            found = _with_habits(found, judge(engine, baselines, since=since, until=until))
+        return msgspec.structs.replace(found, findings=tuple(attribute(engine, found.findings)))
     finally:
         candidates.drop(engine)
         windows.drop(engine)

@@ -55,6 +55,7 @@ FINDINGS = (
     Column("src_ips", "strings", "", "source addresses"),
     Column("operations", "strings", "", "API calls"),
     Column("resources", "resources", "", "what it happened to"),
+    Column("origin_uid", "string", "", "who stood behind the session of its first event"),
     Column("falsepositives", "strings", "", "as the rule names them"),
     Column("references", "strings", "", "as the rule names them"),
     Column("tags", "strings", "", "as the rule names them"),

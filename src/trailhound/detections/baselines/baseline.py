@@ -13,10 +13,11 @@ Kind = Literal[
     "first_seen", "rare_among_peers", "more_than_usual", "unusual_hour", "impossible_travel", "dormant", "two_networks"
 ]
 Actor = Literal["principal", "origin", "family", "account"]
+# Something that is used, then something that is counted by the hour.
 Measure = Literal[
-    *("call", "service", "region", "ip", "network", "country", "agent", "principal"),  # something that is used
-    *("calls", "denials", "bytes_out", "resources"),  # something that is counted, by the hour
-]
+    "call", "service", "region", "ip", "network", "country", "agent", "principal",
+    "calls", "denials", "bytes_out", "resources",
+]  # fmt: skip
 DIMENSIONS = ("call", "service", "region", "ip", "network", "country", "agent", "principal")
 WORDS = {
     "call": "API call", "service": "service", "region": "Region", "ip": "address", "network": "network",
