@@ -11,6 +11,7 @@ import pytest
 import trailhound
 from trailhound.cases import Decisions, by_uid
 from trailhound.errors import RequestError, WorkspaceError
+from trailhound.lake.search import search
 from trailhound.simulation.simulate import simulate
 
 
@@ -119,6 +120,17 @@ def test_what_does_not_exist_is_said_clearly(case, asked):
 def test_an_empty_folder_is_not_a_workspace(tmp_path):
     with pytest.raises(WorkspaceError, match="not a workspace"):
         trailhound.Workspace.open(tmp_path).status()
+
+
+def test_a_search_reads_only_where_its_values_occur(case, monkeypatch):
+    workspace, given = case[0], []
+    monkeypatch.setattr(
+        "trailhound.workspace.search", lambda *asked, **named: given.append(named["index"]) or search(*asked, **named)
+    )
+    found = workspace.search("noah.kim origin=noah.kim")
+    assert found.kind == "events"
+    assert given[0].within("203.0.113.199") == {}
+    assert given[0].equal("arn:aws:iam::aws:policy/none") == {}
 
 
 def test_findings_made_as_logs_arrive_are_those_of_one_run(tmp_path):

@@ -288,9 +288,9 @@ class Workspace:
     ) -> SearchResult:
         """Filter all events (docs/reference/search.md)."""
         by_origin = mentioned(expression, *group_by)
-        _, engine, _ = self._reading(derived=by_origin)
+        engine, _, index = self._indexed(derived=by_origin)
         with attributed(engine, wanted=by_origin):
-            return search(engine, expression, limit=limit, group_by=group_by, timeline=timeline)
+            return search(engine, expression, limit=limit, group_by=group_by, timeline=timeline, index=index)
 
     def lineage(self, key_or_session: str, *, at: str | None = None) -> Lineage:
         """From the first identity to the last call, around an access key, session, principal, event or sourceIdentity;
@@ -343,11 +343,11 @@ class Workspace:
             derive(lake, DERIVED)
         return lake, engine, lake.mount(engine)
 
-    def _indexed(self) -> tuple[DuckDB, Snapshot, Occurrences]:
+    def _indexed(self, *, derived: bool = False) -> tuple[DuckDB, Snapshot, Occurrences]:
         """Days that are not, or not surely, in the table of observables as they are in the events are read whole."""
         lake = Lake(self.folder)
         before = current(lake, OBSERVABLES)
-        _, engine, snapshot = self._reading()
+        _, engine, snapshot = self._reading(derived=derived)
         days = current(lake, OBSERVABLES)
         behind = [day for day, stamp in days.items() if stamp is None or before.get(day) != stamp]
         return engine, snapshot, Occurrences(engine, days, behind)
