@@ -11,7 +11,7 @@ they are run from the first changed day on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -98,59 +98,68 @@ def _again(
     engine: DuckDB, rules: RuleSet, placeholders: Placeholders, mine: Sequence[Finding], changed: Sequence[str]
 ) -> tuple[Detected, list[Finding]]:
     """Findings of what changed, and the stored ones that they stand in for."""
-    local, anywhere, habits = _parted(rules.rules)
-    far = reach(local)
-    uids = {rule.uid for rule in local}
-    within = [finding for finding in mine if finding.rule_uid in uids]
-    stretches = spans(changed, far, within)
     parts: list[Detected] = []
-    for span in stretches:
-        part = detect(engine, local, placeholders=placeholders, since=span.first, until=span.last + 1)
-        parts.append(Detected(tuple(f for f in part.findings if f.first_seen_time >= span.first), part.skipped))
+    replaced: list[Finding] = []
+    local, anywhere, habits = _parted(rules.rules)
+    for stretches, shown in _by_spans(rules.rules, local, mine, changed).items():
+        uids = {rule.uid for rule in shown}
+        for span in stretches:
+            group = _with_bases(rules.rules, shown)
+            part = detect(engine, group, placeholders=placeholders, since=span.first, until=span.last + 1)
+            parts.append(Detected(tuple(f for f in part.findings if f.first_seen_time >= span.first), part.skipped))
+        replaced += [one for one in mine if one.rule_uid in uids and _meets(one, stretches)]
     if anywhere:
-        parts.append(detect(engine, anywhere, placeholders=placeholders))
+        parts.append(detect(engine, _with_bases(rules.rules, anywhere), placeholders=placeholders))
     begin = times.interval(changed[0]).start
     if habits:
         parts.append(detect(engine, habits, placeholders=placeholders, since=begin))
     others, baselines = {rule.uid for rule in anywhere}, {rule.uid for rule in habits}
-    replaced = [
-        finding
-        for finding in mine
-        if finding.rule_uid in others
-        or (finding.rule_uid in baselines and finding.last_seen_time >= begin)
-        or (finding.rule_uid in uids and _meets(finding, stretches))
+    replaced += [
+        one for one in mine if one.rule_uid in others or (one.rule_uid in baselines and one.last_seen_time >= begin)
     ]
     return _joined(parts), replaced
 
 
 def _parted(rules: Sequence[Rule]) -> tuple[list[Rule], list[Rule], list[Rule]]:
-    """Rules that see only as far as their reach; those that stand on the whole log; baselines.
-
-    A rule that both kinds of correlations stand on is in both of the first two.
-    """
+    """Rules that see only as far as their reach; those that stand on the whole log; baselines. Only what is shown."""
     by_uid = {rule.uid: rule for rule in rules}
-
-    def below(rule: Rule) -> list[Rule]:
-        if not isinstance(rule.logic, Correlation):
-            return [rule]
-        return [rule, *(one for base in rule.logic.bases for one in below(by_uid[base.rule_uid]))]
-
-    def asks(rule: Rule) -> bool:
-        return not isinstance(rule.logic, Correlation | Baseline) and bool(slots(rule.logic))
-
-    habits = [rule for rule in rules if isinstance(rule.logic, Baseline)]
     shown = [rule for rule in rules if rule.output and not isinstance(rule.logic, Baseline)]
-    wide = {rule.uid for rule in shown if any(map(asks, below(rule)))}
+    wide = {rule.uid for rule in shown if any(map(_asks, _below(rule, by_uid)))}
     return (
-        _with_bases(rules, [rule for rule in shown if rule.uid not in wide], below),
-        _with_bases(rules, [rule for rule in shown if rule.uid in wide], below),
-        habits,
+        [rule for rule in shown if rule.uid not in wide],
+        [rule for rule in shown if rule.uid in wide],
+        [rule for rule in rules if isinstance(rule.logic, Baseline)],
     )
 
 
-def _with_bases(rules: Sequence[Rule], shown: Sequence[Rule], below: Callable[[Rule], list[Rule]]) -> list[Rule]:
+def _asks(rule: Rule) -> bool:
+    return not isinstance(rule.logic, Correlation | Baseline) and bool(slots(rule.logic))
+
+
+def _by_spans(
+    rules: Sequence[Rule], shown: Sequence[Rule], mine: Sequence[Finding], changed: Sequence[str]
+) -> dict[tuple[Span, ...], list[Rule]]:
+    """Most rules see no further than a day: they are run together, apart from those whose findings last for weeks."""
+    by_uid = {rule.uid: rule for rule in rules}
+    grouped: dict[tuple[Span, ...], list[Rule]] = {}
+    for rule in shown:
+        far = max(reach(_below(rule, by_uid)), times.DAY)
+        own = [one for one in mine if one.rule_uid == rule.uid]
+        grouped.setdefault(tuple(spans(changed, far, own)), []).append(rule)
+    return grouped
+
+
+def _below(rule: Rule, by_uid: Mapping[str, Rule]) -> list[Rule]:
+    """The rule and all that it stands on."""
+    if not isinstance(rule.logic, Correlation):
+        return [rule]
+    return [rule, *(one for base in rule.logic.bases for one in _below(by_uid[base.rule_uid], by_uid))]
+
+
+def _with_bases(rules: Sequence[Rule], shown: Sequence[Rule]) -> list[Rule]:
     """In the order of `rules`; what is only stood on shows nothing."""
-    own, needed = {rule.uid for rule in shown}, {one.uid for rule in shown for one in below(rule)}
+    by_uid = {rule.uid: rule for rule in rules}
+    own, needed = {rule.uid for rule in shown}, {one.uid for rule in shown for one in _below(rule, by_uid)}
     return [msgspec.structs.replace(rule, output=rule.uid in own) for rule in rules if rule.uid in needed]
 
 
