@@ -47,7 +47,13 @@ def document(finding: Finding) -> dict[str, Any]:
         **({"resources": [_resource(r.uid, r.type) for r in finding.resources]} if finding.resources else {}),
         **({"anomaly_analyses": [_anomaly(finding, finding.analysis)]} if finding.analysis else {}),
         "observables": _observables(finding),
-        "unmapped": {"trailhound": {"lineage": finding.origin_uid or finding.principal_uid, "count": finding.count, **_limits(finding)}},
+        "unmapped": {
+            "trailhound": {
+                "lineage": finding.origin_uid or finding.principal_uid,
+                "count": finding.count,
+                **_limits(finding),
+            }
+        },
     }
 
 
