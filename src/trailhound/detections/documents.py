@@ -121,7 +121,8 @@ def _document(path: Path, position: int, node: yaml.Node, data: Any) -> Document
 
 def _kind(header: Header) -> Kind:
     kinds: tuple[Kind, ...] = ("correlation", "filter", "baseline")
-    return next((kind for kind in kinds if getattr(header, kind) is not None), "rule")
+    found: list[Kind] = [kind for kind in kinds if getattr(header, kind) is not None]
+    return found[0] if found else "rule"
 
 
 def _check_scalars(path: Path, root: yaml.Node) -> None:
