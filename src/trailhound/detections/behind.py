@@ -9,7 +9,7 @@ import msgspec
 
 from trailhound.engines.dialect import literal
 from trailhound.engines.duckdb import DuckDB
-from trailhound.identity.sessions import ORIGIN
+from trailhound.identity.sessions import ORIGIN, at_hand
 from trailhound.lake import times
 from trailhound.model import Finding
 
@@ -20,7 +20,7 @@ _LOOKED_AT = 50  # events of a finding
 def attribute(engine: DuckDB, found: Sequence[Finding]) -> list[Finding]:
     """The findings with `origin_uid`, from the table `sessions`; as they are where there is none."""
     asked = [(one.uid, uid, one.principal_uid) for one in found for uid in one.event_uids[:_LOOKED_AT]]
-    if not asked or not engine.query("SELECT 1 FROM duckdb_views() WHERE view_name = 'sessions'"):
+    if not asked or not at_hand(engine):
         return list(found)
     names = ("finding", "uid", "principal")
     columns = {

@@ -1,7 +1,7 @@
 """Detect again only where something changed, and leave the findings as one run over everything would.
 
-What changed is told by day: the files that its events lie in, and the origins of its sessions. A rule can see
-no further than its reach, the longest window or episode, so nothing else can change than what lies within that
+What changed is told by day, as for the activity: the files that its events lie in, and the origins of its
+sessions. A rule can see no further than its reach, the longest window or episode, so nothing else can change than what lies within that
 of a changed day, or in a finding that reaches into it. Of these stretches every finding is made anew; those
 that were stored and are not found again are gone. What depends on the whole log is run over the whole log:
 rules with placeholders, whose values may be read from any event. Baselines judge every hour by those before it:
@@ -10,7 +10,6 @@ they are run from the first changed day on.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -24,7 +23,8 @@ from trailhound.detections.placeholders import Placeholders
 from trailhound.detections.predicate import slots
 from trailhound.detections.rules import Correlation, Rule, RuleSet
 from trailhound.engines.duckdb import DuckDB
-from trailhound.identity.sessions import ORIGINS_BY_DAY
+from trailhound.identity.activity import ACTIVITY
+from trailhound.identity.derive import stamp_of, stamps
 from trailhound.lake import times
 from trailhound.lake.lake import Lake
 from trailhound.model import Finding
@@ -61,7 +61,7 @@ def renew(
 
     Nothing is written: keep `state` when the findings are stored.
     """
-    known, now = _read(lake), State(_stamp(rules, placeholders), _days(engine, lake))
+    known, now = _read(lake), State(_stamp(rules, placeholders), stamps(lake, ACTIVITY, lake.partitions("events")))
     of_these = {rule.uid for rule in rules.rules}
     mine = [finding for finding in stored if finding.rule_uid in of_these]
     if whole or known.rules != now.rules:
@@ -191,12 +191,7 @@ def _merged(found: Iterable[Span]) -> list[Span]:
 
 
 def _stamp(rules: RuleSet, placeholders: Placeholders) -> str:
-    return _hash(__version__, repr(rules.rules), msgspec.json.encode(placeholders).decode())
-
-
-def _days(engine: DuckDB, lake: Lake) -> dict[str, str]:
-    origins = {row["event_day"]: row["stamp"] for row in engine.query(ORIGINS_BY_DAY)}
-    return {day: _hash(*files, origins.get(day, "")) for day, files in lake.partitions("events").items()}
+    return stamp_of(__version__, repr(rules.rules), msgspec.json.encode(placeholders).decode())
 
 
 def _read(lake: Lake) -> State:
@@ -205,7 +200,3 @@ def _read(lake: Lake) -> State:
         return msgspec.json.decode((lake.root / STATE).read_bytes(), type=State)
     except (OSError, msgspec.MsgspecError):
         return State()
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()

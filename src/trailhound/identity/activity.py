@@ -14,9 +14,9 @@ from trailhound.enrichers import context
 from trailhound.identity.derive import Daily
 from trailhound.identity.families import family
 from trailhound.identity.sessions import ORIGIN, ORIGINS_BY_DAY
+from trailhound.lake.times import HOUR
 from trailhound.vocab import tsv
 
-HOUR = 3_600_000  # milliseconds
 SERVICE = r"[A-Za-z0-9.-]+\.(amazonaws\.com(\.cn)?|amazon\.com|aws\.internal)"  # how a service is named
 _LARGEST = 2**63 - 1
 

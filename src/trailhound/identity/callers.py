@@ -12,10 +12,11 @@ from trailhound.engines.dialect import time_text
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.issues import ISSUES
 from trailhound.identity.linking import LINKS, NODES, SKEW
+from trailhound.lake.times import HOUR
 
 CALLERS, CANDIDATES, STEPS = "linking_callers", "linking_candidates", "linking_steps"
 
-_LONGEST = 43_200_000  # ms: no session of a role outlasts twelve hours
+_LONGEST = 12 * HOUR  # no session of a role outlasts twelve hours
 _SHOWN = 200  # characters of a name in a sentence
 
 ACCOUNTS = "linking_accounts"

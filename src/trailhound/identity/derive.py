@@ -62,7 +62,7 @@ def derive(lake: Lake, declared: Sequence[Derived]) -> dict[str, int]:
     """
     done: dict[str, int] = {}
     shapes = (f"{one.table} {one.version} {TABLES[one.table].columns}" for one in declared)
-    whole = _hash(*shapes, *sorted(lake.files("events")))
+    whole = stamp_of(*shapes, *sorted(lake.files("events")))
     if _read(lake.root).get("events") == {"": whole}:
         return done
     with lake.lock():
@@ -83,21 +83,21 @@ def current(lake: Lake, one: Daily) -> dict[str, str | None]:
     A day that has the same stamp before tables are mounted and after it is the same in both.
     """
     days, known = lake.partitions("events"), _read(lake.root).get(one.table, {})
-    return {day: stamp if known.get(day) == stamp else None for day, stamp in _wanted(lake, one, days).items()}
+    return {day: stamp if known.get(day) == stamp else None for day, stamp in stamps(lake, one, days).items()}
 
 
-def _wanted(lake: Lake, one: Daily, days: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Day → stamp of what its rows are to be derived from."""
-    wanted = {day: _hash(str(one.version), *files) for day, files in days.items()}
+def stamps(lake: Lake, one: Daily, days: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Day → stamp of what its rows are to be derived from. `days`: the files of each, see `Lake.partitions`."""
+    wanted = {day: stamp_of(str(one.version), *files) for day, files in days.items()}
     for row in _also(lake, one):
         if row["event_day"] in wanted:
-            wanted[row["event_day"]] = _hash(wanted[row["event_day"]], str(row["stamp"]))
+            wanted[row["event_day"]] = stamp_of(wanted[row["event_day"]], str(row["stamp"]))
     return wanted
 
 
 def _daily(lake: Lake, one: Daily, state: _State) -> int:
     days = lake.partitions("events")
-    wanted = _wanted(lake, one, days)
+    wanted = stamps(lake, one, days)
     known = dict(state.get(one.table, {}))
     changed = sorted(day for day in wanted.keys() | known.keys() if wanted.get(day) != known.get(day))
     for now in _portions(changed, days):
@@ -149,7 +149,7 @@ def _write(lake: Lake, one: Daily, days: Mapping[str, Sequence[str]], changed: S
 
 
 def _whole(lake: Lake, one: Whole, state: _State) -> int:
-    stamp = _hash(str(one.version), *(path for name in one.needs for path in sorted(lake.files(name))))
+    stamp = stamp_of(str(one.version), *(path for name in one.needs for path in sorted(lake.files(name))))
     if state.get(one.table) == {"": stamp}:
         return 0
     with _engine(lake) as engine:
@@ -182,12 +182,12 @@ def _read(root: Path) -> _State:
         return {}
 
 
-def _remember(lake: Lake, state: _State, table: str, stamps: dict[str, str]) -> None:
-    state[table] = stamps
+def _remember(lake: Lake, state: _State, table: str, made: dict[str, str]) -> None:
+    state[table] = made
     lake.write_file(STATE, msgspec.json.encode(state, order="sorted"))
 
 
-def _hash(*parts: str) -> str:
+def stamp_of(*parts: str) -> str:
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
 
 

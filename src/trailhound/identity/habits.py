@@ -14,8 +14,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from trailhound.engines.duckdb import DuckDB
-from trailhound.identity.activity import HOUR
 from trailhound.identity.zones import Zone, zone
+from trailhound.lake.times import HOUR
 
 By = Literal["principal", "origin", "family", "account"]
 Dimension = Literal["call", "service", "address", "network", "country", "agent", "region", "role"]
@@ -41,7 +41,8 @@ DIMENSIONS: Mapping[str, str] = MappingProxyType(
         "role": "CASE WHEN principal_uid <> origin_uid THEN principal_uid END",
     }
 )
-# SQL over `activity`: 0 to 167, from Monday 00:00 UTC. The first of January 1970 was a Thursday.
+# SQL over `activity`: 0 to 23, UTC; and 0 to 167, from Monday 00:00 UTC. The first of January 1970 was a Thursday.
+HOUR_OF_DAY = f"(hour // {HOUR} % 24 + 24) % 24"
 HOUR_OF_WEEK = f"((hour // {HOUR} + 72) % {WEEK} + {WEEK}) % {WEEK}"
 # SQL over `activity`: the hour had ended by `$at`, epoch milliseconds.
 BEFORE = f"hour + {HOUR} <= $at"
@@ -164,7 +165,7 @@ def rarity(engine: DuckDB, actor: Actor, at: int, dimension: Dimension, value: s
 def usual_zone(engine: DuckDB, actor: Actor, at: int) -> Zone | None:
     """The time zone that the hours before `at` speak for; None where they are not clear. Of people only."""
     rows = engine.query(
-        f"SELECT (hour // {HOUR} % 24 + 24) % 24 AS place, count(DISTINCT event_day) AS active, "
+        f"SELECT {HOUR_OF_DAY} AS place, count(DISTINCT event_day) AS active, "
         f"(SELECT count(DISTINCT event_day) FROM activity WHERE {_of(actor)}) AS days "
         f"FROM activity WHERE {_of(actor)} GROUP BY place",
         _bound(actor, at),

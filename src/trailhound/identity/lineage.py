@@ -12,6 +12,7 @@ import msgspec
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.errors import RequestError
 from trailhound.lake.attribution import SESSION_UID
+from trailhound.lake.times import HOUR
 from trailhound.vocab.aws import parse_arn, principal_arn
 
 Confidence = Literal["certain", "likely", "possible", "broken"]
@@ -23,10 +24,9 @@ _CHOSEN = "lineage_chosen"
 _MOST = 200  # sessions asked about that are shown; a pipeline opens thousands
 _DEEPEST = 100  # steps up or down
 _SHOWN = 200  # characters of what was asked, in a message
-_HOUR = 3_600_000
 # Where the log does not say when a credential ends: the longest that AWS allows.
-_LONGEST = {"GetSessionToken": 36 * _HOUR, "GetFederationToken": 36 * _HOUR}
-_LONGEST_OTHERS = 12 * _HOUR
+_LONGEST = {"GetSessionToken": 36 * HOUR, "GetFederationToken": 36 * HOUR}
+_LONGEST_OTHERS = 12 * HOUR
 # Short name of a principal: what stands behind the last slash, else behind the last colon.
 _LAST = "regexp_extract({}, '(?s)([^/:]*)$', 1)"
 _EVENT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

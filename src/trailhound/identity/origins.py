@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity import sessions
 from trailhound.identity.credentials import CREDENTIALS
-from trailhound.lake.attribution import SESSION_UID, SITTING_UID
+from trailhound.lake.attribution import SITTING_UID
 
 _STORED = "stored_events"
 
@@ -22,7 +22,7 @@ def attributed(engine: DuckDB, *, wanted: bool = True) -> Iterator[None]:
     if not wanted:
         yield
         return
-    own = not engine.query("SELECT 1 FROM duckdb_views() WHERE view_name = 'sessions'")
+    own = not sessions.at_hand(engine)
     if own:
         engine.execute(f"CREATE TEMP TABLE credentials AS {CREDENTIALS.select}")
         engine.execute(f"CREATE TEMP TABLE sessions AS {sessions.rows(engine)}")
@@ -30,11 +30,9 @@ def attributed(engine: DuckDB, *, wanted: bool = True) -> Iterator[None]:
     try:
         engine.execute(f"""
             CREATE TEMP VIEW events AS
-            SELECT {_STORED}.*, {SITTING_UID} AS session_uid,
-                coalesce(known.origin, {_STORED}.principal_uid) AS origin_uid
-            FROM {_STORED}
-            LEFT JOIN (SELECT uid AS known_uid, principal_uid AS known_principal, origin_uid AS origin FROM sessions)
-                AS known ON known_uid = {SESSION_UID} AND known_principal = principal_uid""")
+            SELECT events.*, {SITTING_UID} AS session_uid,
+                coalesce(origin_of.origin, events.principal_uid) AS origin_uid
+            FROM {_STORED} AS events LEFT JOIN {sessions.ORIGIN}""")
         yield
     finally:
         engine.execute("DROP VIEW IF EXISTS events")

@@ -14,18 +14,17 @@ import msgspec
 
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.identity import kinds
-from trailhound.identity.activity import HOUR
 from trailhound.identity.derive import Whole
-from trailhound.identity.habits import DIMENSIONS
+from trailhound.identity.habits import DIMENSIONS, HOUR_OF_DAY
 from trailhound.identity.kinds import Facts
 from trailhound.identity.zones import zone
 from trailhound.lake import arrow
 from trailhound.lake.tables import TABLES
+from trailhound.lake.times import DAY
 
 _LISTED = 20
 _LISTS = {"countries": "country", "networks": "network", "agents": "agent", "regions": "region", "services": "service"}
-_HOUR_OF_DAY = f"(hour // {HOUR} % 24 + 24) % 24"
-_WEEKEND = f"((hour // {24 * HOUR} + 3) % 7 + 7) % 7 >= 5"  # the first of January 1970 was a Thursday
+_WEEKEND = f"((hour // {DAY} + 3) % 7 + 7) % 7 >= 5"  # the first of January 1970 was a Thursday
 _ACCOUNT = r"regexp_extract(principal_uid, '(?s)^arn:[^:]*:[^:]*:[^:]*:([^:]*):', 1)"
 _AWS_ACCOUNT = "CASE WHEN principal_type = 'AWSAccount' THEN split_part(principal_uid, ':', 1) END"
 _INTERACTIVE = "agent IN ('browser', 'console')"
@@ -52,7 +51,7 @@ _HOURS = f"""
 SELECT uid, list(calls ORDER BY place) AS hours, list(active ORDER BY place) AS active FROM (
   SELECT uid, place, coalesce(calls, 0) AS calls, coalesce(active, 0) AS active
   FROM (SELECT DISTINCT principal_uid AS uid, unnest(range(24)) AS place FROM activity)
-  LEFT JOIN (SELECT principal_uid AS uid, {_HOUR_OF_DAY} AS place, sum(events)::BIGINT AS calls,
+  LEFT JOIN (SELECT principal_uid AS uid, {HOUR_OF_DAY} AS place, sum(events)::BIGINT AS calls,
     count(DISTINCT event_day) AS active FROM activity GROUP BY ALL) USING (uid, place))
 GROUP BY uid"""
 

@@ -50,6 +50,11 @@ def rows(engine: DuckDB) -> str:
     return _ROWS
 
 
+def at_hand(engine: DuckDB) -> bool:
+    """Whether the table `sessions` of a lake is mounted."""
+    return bool(engine.query("SELECT 1 FROM duckdb_views() WHERE view_name = 'sessions'"))
+
+
 def _make(engine: DuckDB) -> Any:
     return engine.stream(rows(engine))
 

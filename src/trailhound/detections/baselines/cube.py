@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from trailhound.detections.baselines.baseline import Actor, Baseline
 from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
+from trailhound.lake.times import DAY, HOUR
 
-HOUR, DAY = 3_600_000, 86_400_000  # milliseconds
+# SQL over the number of a day. Mondays begin a week: day 0 was a Thursday.
+WEEK, WEEKEND = "(day + 3) // 7", "(day + 3) % 7 >= 5"
 CUBE, PLACES = "baseline_cube", "baseline_places"
 WINDOW = 90  # days that a habit is learned from
 

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from trailhound.detections import findings as lines
 from trailhound.detections.baselines import volume
 from trailhound.detections.baselines.baseline import DIMENSIONS, Baseline, words
-from trailhound.detections.baselines.cube import DAY, rows, value
+from trailhound.detections.baselines.cube import rows, value
 from trailhound.detections.rules import Rule
 from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB, Rows
+from trailhound.lake.times import DAY
 from trailhound.model import Analysis, Finding, Resource
 
 EVENTS = "baseline_events"

@@ -11,11 +11,12 @@ import msgspec
 from trailhound.detections.baselines import calibration, cube, novelty, places, volume
 from trailhound.detections.baselines.baseline import Baseline, Kind
 from trailhound.detections.baselines.calibration import Measured
-from trailhound.detections.baselines.cube import DAY, HOUR, WINDOW
+from trailhound.detections.baselines.cube import WEEK, WINDOW
 from trailhound.detections.baselines.findings import EVENTS, Incident, findings
 from trailhound.detections.baselines.scored import DAYS, SCORED
 from trailhound.detections.rules import Rule
 from trailhound.engines.duckdb import DuckDB
+from trailhound.lake.times import DAY, HOUR
 from trailhound.model import Finding
 
 KINDS: dict[Kind, Callable[[DuckDB, Baseline], str]] = {
@@ -28,7 +29,6 @@ KINDS: dict[Kind, Callable[[DuckDB, Baseline], str]] = {
     "two_networks": places.two_networks,
 }
 _NEARLY = 0.8  # as high: a level that lasts is told once, and not whenever it is a little higher
-_WEEK = "(day + 3) // 7"  # Mondays begin one: day 0 was a Thursday
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,16 +76,16 @@ def _one(engine: DuckDB, rule: Rule) -> tuple[list[Incident], Judged]:
     _score(engine, baseline)
     peaks = [
         (row["week"], row["score"])
-        for row in engine.query(f"SELECT {_WEEK} AS week, max(score) AS score FROM {SCORED} GROUP BY actor, {_WEEK}")
+        for row in engine.query(f"SELECT {WEEK} AS week, max(score) AS score FROM {SCORED} GROUP BY actor, {WEEK}")
     ]
     young = baseline.kind == "rare_among_peers"
     ripe = f"history < {baseline.history}" if young else f"nth >= {baseline.history}"
-    weeks = engine.query(f"SELECT {_WEEK} AS week, count(*) AS n FROM {DAYS} WHERE {ripe} GROUP BY ALL")
+    weeks = engine.query(f"SELECT {WEEK} AS week, count(*) AS n FROM {DAYS} WHERE {ripe} GROUP BY ALL")
     actor_days = {row["week"]: row["n"] for row in weeks}
     limits = calibration.thresholds(baseline, actor_days, peaks)
     fired = [
         row | {"threshold": limits[row["week"]]}
-        for row in engine.query(f"SELECT *, {_WEEK} AS week FROM {SCORED} ORDER BY actor, hour, value")
+        for row in engine.query(f"SELECT *, {WEEK} AS week FROM {SCORED} ORDER BY actor, hour, value")
         if row["score"] >= limits[row["week"]]
     ]
     (counts,) = engine.query(

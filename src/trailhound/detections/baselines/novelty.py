@@ -7,9 +7,10 @@ new on every third day, one more new thing surprises little; so habits of every 
 from __future__ import annotations
 
 from trailhound.detections.baselines.baseline import Baseline
-from trailhound.detections.baselines.cube import DAY, HABIT, HOUR, rows, value
+from trailhound.detections.baselines.cube import HABIT, WEEKEND, rows, value
 from trailhound.detections.baselines.scored import DAYS, LEARNING, columns, days, surprise
 from trailhound.engines.duckdb import DuckDB
+from trailhound.lake.times import DAY, HOUR
 
 FIRSTS = "baseline_firsts"
 
@@ -99,7 +100,7 @@ def unusual_hour(engine: DuckDB, baseline: Baseline) -> str:
     days(engine, baseline)
     return f"""
     WITH hours AS (
-      SELECT DISTINCT actor, day, hour, CAST((hour // {HOUR}) % 24 AS INTEGER) AS clock, (day + 3) % 7 >= 5 AS weekend
+      SELECT DISTINCT actor, day, hour, CAST((hour // {HOUR}) % 24 AS INTEGER) AS clock, {WEEKEND} AS weekend
       FROM ({rows(baseline)})),
     near AS ({_around(1)}), wide AS ({_around(4)})
     SELECT {

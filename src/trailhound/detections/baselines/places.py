@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from trailhound.detections.baselines.baseline import Baseline
-from trailhound.detections.baselines.cube import CUBE, DAY, HABIT, HOUR, PLACES, rows
+from trailhound.detections.baselines.cube import CUBE, HABIT, PLACES, rows
 from trailhound.detections.baselines.scored import DAYS, LEARNING, columns, days, surprise
 from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
+from trailhound.lake.times import DAY, HOUR
 from trailhound.vocab import tsv
 
 _JET = 1000  # km/h; no scheduled flight is faster from door to door

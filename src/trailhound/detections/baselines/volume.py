@@ -14,9 +14,10 @@ from __future__ import annotations
 import math
 
 from trailhound.detections.baselines.baseline import Baseline
-from trailhound.detections.baselines.cube import HOUR, rows
+from trailhound.detections.baselines.cube import WEEK, WEEKEND, rows
 from trailhound.detections.baselines.scored import DAYS, columns, days
 from trailhound.engines.duckdb import DuckDB
+from trailhound.lake.times import HOUR
 
 HOURS = "baseline_hours"
 _MEASURED = {
@@ -37,8 +38,8 @@ def more_than_usual(engine: DuckDB, baseline: Baseline) -> str:
     read = ("events", "denied", "bytes_out", "resources")
     engine.execute(
         f"""CREATE OR REPLACE TEMP TABLE {HOURS} AS
-        SELECT actor, day, hour, {measured} AS seen, ln(1 + {measured}) AS size, (day + 3) // 7 AS week,
-          (hour // {HOUR}) % 24 + CASE WHEN (day + 3) % 7 >= 5 THEN 24 ELSE 0 END AS slot
+        SELECT actor, day, hour, {measured} AS seen, ln(1 + {measured}) AS size, {WEEK} AS week,
+          (hour // {HOUR}) % 24 + CASE WHEN {WEEKEND} THEN 24 ELSE 0 END AS slot
         FROM ({rows(baseline, *read)}) GROUP BY actor, day, hour"""
     )
     engine.execute(
