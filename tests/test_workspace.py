@@ -125,7 +125,8 @@ def test_an_empty_folder_is_not_a_workspace(tmp_path):
 def test_a_search_reads_only_where_its_values_occur(case, monkeypatch):
     workspace, given = case[0], []
     monkeypatch.setattr(
-        "trailhound.workspace.search", lambda *asked, **named: given.append(named["index"]) or search(*asked, **named)
+        "trailhound.workspace.evidence.search",
+        lambda *asked, **named: given.append(named["index"]) or search(*asked, **named),
     )
     found = workspace.search("noah.kim origin=noah.kim")
     assert found.kind == "events"

@@ -1,0 +1,151 @@
+"""Verbs of detection: rules, what they find, and what people decide about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from trailhound import catalog
+from trailhound.cases import Decisions, by_uid, check_until
+from trailhound.detections.baselines.judge import Judged
+from trailhound.detections.detect import Skipped, detect
+from trailhound.detections.findings import as_table
+from trailhound.detections.incremental import Renewal, keep, renew
+from trailhound.detections.lint import lint
+from trailhound.detections.placeholders import Placeholders, Production
+from trailhound.detections.proof import ProofResult, prove
+from trailhound.detections.rules import RuleSet
+from trailhound.detections.rules import only as only_rules
+from trailhound.detections.sigma import PROOF, load_rules
+from trailhound.errors import CatalogError
+from trailhound.lake import times
+from trailhound.model import LEVELS, Finding
+from trailhound.workspace.reading import Progress, Reading
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """What `detect` did. A rule that did not run is named: what it would have found is unknown."""
+
+    findings: tuple[Finding, ...]  # the gravest first
+    skipped: tuple[Skipped, ...]
+    errors: tuple[CatalogError, ...]  # rules that could not be read
+    new: int  # findings that were not stored before
+    judged: tuple[Judged, ...] = ()  # by baseline: on how much history it stood, and how often it fires
+    days: int | None = None  # of log that had changed and were looked at; None: a part was asked for
+
+
+class Detecting(Reading):
+    def detect(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        rules: Sequence[Path | str] = (),
+        only: Sequence[str] = (),
+        no_pack: bool = False,
+        everything: bool = False,
+    ) -> Detection:
+        """Bring the findings of rules and baselines up to date: they are those of one run over the whole lake.
+
+        Only what changed since the last time is looked at, unless `everything` is. With `since`, `until` or `only` it is
+        a look at a part: what it finds is stored beside the rest.
+        """
+        lake, engine, _ = self._reading(derived=True)
+        stored = self._stored(engine)
+        chosen = self.rules(rules, no_pack=no_pack)
+        if only:
+            chosen = only_rules(chosen, only)
+        if since or until or only:
+            span = times.interval(since).start if since else None, times.interval(until).end if until else None
+            found = detect(engine, chosen, placeholders=self._placeholders(), since=span[0], until=span[1])
+            made = Renewal(found, found.findings, (), None, None)
+        else:
+            made = renew(engine, lake, chosen, self._placeholders(), stored, whole=everything)
+        lake.upsert("findings", as_table(made.found.findings), "uid", replaced=made.gone)
+        if made.state:
+            keep(lake, made.state)
+        known = {finding.uid for finding in stored}
+        return Detection(
+            findings=self._ranked(Decisions(self.folder).applied(made.current)),
+            skipped=made.found.skipped,
+            errors=chosen.errors,
+            new=sum(finding.uid not in known for finding in made.current),
+            judged=made.found.judged,
+            days=made.days,
+        )
+
+    def findings(
+        self,
+        *,
+        level: str | None = None,
+        status: str | None = None,
+        rule: str | None = None,
+        principal: str | None = None,
+    ) -> list[Finding]:
+        """Stored findings, the gravest and latest first; `level` means that level or above."""
+        _, engine, _ = self._reading()
+        return [
+            f
+            for f in self._ranked(self._stored(engine))
+            if (level is None or LEVELS.index(f.level) >= LEVELS.index(level))
+            and (status is None or f.status == status)
+            and (rule is None or rule in (f.rule_uid, f.rule_title))
+            and (principal is None or principal in (f.principal_uid, f.principal_name))
+        ]
+
+    def finding(self, uid: str) -> Finding:
+        """The stored finding whose uid begins so."""
+        _, engine, _ = self._reading()
+        return by_uid(self._stored(engine), uid)
+
+    def close_finding(self, uid: str, because: str) -> Finding:
+        return self._decide(uid, "closed", because, None)
+
+    def suppress_finding(self, uid: str, because: str, until: str | None = None) -> Finding:
+        """Hide a finding, for good or until the end of a day (YYYY-MM-DD)."""
+        if until is not None:
+            check_until(until)
+        return self._decide(uid, "suppressed", because, until)
+
+    def rules(self, rules: Sequence[Path | str] = (), *, no_pack: bool = False) -> RuleSet:
+        """The rules that `detect` would run; those that are malformed are in its errors."""
+        return load_rules(_rule_paths(rules, no_pack=no_pack))
+
+    def prove_rules(self, rules: Sequence[Path | str] = (), *, progress: Progress | None = None) -> list[ProofResult]:
+        """Run the proof beside each rule file; of the pack when none is named."""
+        found = (file for path in _rule_paths(rules, no_pack=bool(rules)) for file in catalog.find(path))
+        files, results = [file for file in found if not file.name.endswith(PROOF)], []
+        for number, file in enumerate(files, 1):
+            results += prove(file)
+            if progress:
+                progress(number, len(files))
+        return results
+
+    def lint_rules(self, rules: Sequence[Path | str] = ()) -> list[CatalogError]:
+        """Complaints about rule files, malformed ones first; of the pack when none is named."""
+        found = self.rules(rules, no_pack=bool(rules))
+        return [*found.errors, *lint(found)]
+
+    def _placeholders(self) -> Placeholders:
+        known = self.settings.production
+        production = Production(ids=known.instances, accounts=known.accounts, tags=known.tags)
+        return Placeholders(values=self.settings.placeholders, production=production)
+
+    def _ranked(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        return tuple(
+            sorted(findings, key=lambda f: (f.status != "new", -LEVELS.index(f.level), -f.last_seen_time, f.uid))
+        )
+
+    def _decide(self, uid: str, status: str, because: str, until: str | None) -> Finding:
+        lake, engine, snapshot = self._reading()
+        journal = Decisions(self.folder)
+        finding = by_uid(self._stored(engine), uid)
+        journal.record(finding.uid, status, because, until)
+        lake.keep(snapshot)
+        return journal.applied([finding])[0]
+
+
+def _rule_paths(extra: Sequence[Path | str], *, no_pack: bool) -> list[Path]:
+    return [*([] if no_pack else [catalog.PACKS / "rules", catalog.PACKS / "baselines"]), *map(Path, extra)]
