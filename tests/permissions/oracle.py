@@ -141,6 +141,10 @@ def union(policies: Iterable[Mapping[str, Any]], effect: str, user: str, world: 
 
 
 def allowed(case: Mapping[str, Any], action: str, resource: str, world: World) -> bool:
+    return (action, resource) in all_allowed(case, world)
+
+
+def all_allowed(case: Mapping[str, Any], world: World) -> set[tuple[str, str]]:
     """What a user of `case["account"]` may do, all keys known."""
     account = case["account"]
     user = "alice"
@@ -167,9 +171,8 @@ def allowed(case: Mapping[str, Any], action: str, resource: str, world: World) -
     own = identity & ceiling
     if account == BUCKET_ACCOUNT:
         outright = (granted["itself"] | granted["anyone"]) & organisation
-        if action.startswith("kms:"):
-            own &= granted["account"] | granted["itself"] | granted["anyone"]
-        result = own | outright
+        by_the_key = set().union(*granted.values())
+        result = outright | {each for each in own if not each[0].startswith("kms:") or each in by_the_key}
     else:
         result = own & set().union(*granted.values())
-    return (action, resource) in result - denied
+    return result - denied

@@ -134,14 +134,14 @@ def _machine(pattern: Pattern) -> Machine:
     return Machine((pattern,))
 
 
-def samples(patterns: Sequence[Pattern]) -> list[str]:
+def samples(patterns: Sequence[Pattern], *, first: str = "") -> list[str]:
     """One text, a shortest one, for every set of these patterns that some text fits: all the cases there are.
 
-    The text that fits none comes last, where there is one. Raises TooManyError.
+    `first` stands for the case that it is. The text that fits none comes last, where there is one. Raises TooManyError.
     """
     machine = Machine(patterns)
     fresh = next(sign for sign in _FRESH if sign not in machine.letters)
-    found: dict[int, str] = {}
+    found = {machine.accepted(first): first}
     for state, text in _walk(machine, fresh):
         found.setdefault(machine.accepts(state), text)
     return sorted(found.values(), key=lambda text: not machine.accepted(text))
