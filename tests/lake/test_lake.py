@@ -102,6 +102,16 @@ def test_compaction_leaves_one_sorted_file_a_partition_and_is_idempotent(lake: L
     assert [(row["o"], row["t"]) for row in rows] == sorted((row["o"], row["t"]) for row in rows)
 
 
+def test_what_has_not_grown_by_a_part_is_not_written_again(lake: Lake) -> None:
+    lake.append("events", events(*(f"a{number}" for number in range(6_000))))
+    lake.append("events", events(*(f"b{number}" for number in range(1_900))))
+    assert lake.compact() == 0
+    lake.append("events", events(*(f"c{number}" for number in range(200))))
+    assert lake.compact() == 1
+    assert lake.sizes()["events"].files == 1
+    assert query(lake, "SELECT count(DISTINCT metadata.uid) FROM events") == [(8_100,)]
+
+
 def test_files_that_no_longer_count_are_deleted_only_while_nobody_reads(lake: Lake) -> None:
     def on_disk() -> int:
         return len(list((lake.root / "events").rglob("*.parquet")))

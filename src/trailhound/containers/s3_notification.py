@@ -13,6 +13,7 @@ from trailhound.containers.found import Broken, Found, Text, excerpt, reader
 KEYS = ("Records",)
 
 _SHOWN = 300  # characters of an object's address
+_ENTRY = 4 << 10  # bytes within which the first entry has told what it is
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -34,7 +35,8 @@ _read_entry, _read_place = reader(_Entry), reader(_Place)
 
 
 def sniff(head: bytes) -> bool:
-    return log_file.sniff(head) and b'"aws:s3"' in head and b'"s3"' in head
+    begin = head[:_ENTRY]
+    return log_file.sniff(begin) and b'"aws:s3"' in begin and b'"s3"' in begin
 
 
 def records(text: Text) -> Iterator[Found]:

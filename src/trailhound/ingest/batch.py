@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -20,7 +20,7 @@ FULL_OBJECTS = 2_000  # so that messages in a queue, which announce one each, ar
 # and a day in one file need not be put together again.
 ENOUGH_RECORDS = 12_000
 
-_DELIVERED = re.compile(r"_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4}Z)_")
+_DELIVERED = re.compile(r"_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4})Z_")
 
 
 class Source(msgspec.Struct):
@@ -57,7 +57,7 @@ def _delivered(name: str) -> int | None:
     if written is None:
         return None
     try:
-        return times.milliseconds(datetime.strptime(written[1], "%Y%m%dT%H%MZ").replace(tzinfo=UTC))
+        return times.milliseconds(datetime.fromisoformat(f"{written[1]}+00:00"))
     except ValueError:
         return None
 

@@ -32,7 +32,7 @@ KEPT = "kept.json"  # versions of the events table whose files are never deleted
 MARKER = "lake.json"
 
 _ROW_GROUP = 32_768  # rows; the unit that a reader skips when its operations do not match
-_SMALL = 10_000  # rows a file should have at least: opening a file costs as much as reading so many
+_SMALL = 5_000  # rows of a file that is better read as part of another
 _MANY = 16  # files of one partition
 
 
@@ -365,7 +365,9 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def _scattered(files: Sequence[_DataFile]) -> bool:
-    return len(files) > 1 and (len(files) > _MANY or sum(file.rows for file in files) < _SMALL * len(files))
+    """Whether to put them together pays: what has been written is written again only once it has grown by a part."""
+    small = sum(file.rows for file in files if file.rows < _SMALL)
+    return len(files) > _MANY or (len(files) > 1 and 4 * small >= sum(file.rows for file in files))
 
 
 def _unwritable(root: Path, error: Exception) -> WorkspaceError:
