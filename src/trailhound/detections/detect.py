@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from trailhound.detections import candidates, findings, windows
+from trailhound.detections import absence, candidates, findings, windows
 from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.baselines.judge import Habits, Judged, judge
 from trailhound.detections.behind import attribute
@@ -48,7 +48,8 @@ def detect(
 
     Before `since` the events of the longest window or episode of the rules are looked at too, so that a window that
     ends after it is whole. A correlation's bases must be among the rules (see `rules.only`). Baselines read the tables
-    `activity` and `principals`, too. Only temporary tables are made in the engine, and removed again.
+    `activity` and `principals`, too; correlations that tell what does not follow read `integrity` and
+    `integrity_periods`. Only temporary tables are made in the engine, and removed again.
     """
     given = rules.rules if isinstance(rules, RuleSet) else rules
     listed = [rule for rule in given if not isinstance(rule.logic, Baseline)]
@@ -92,6 +93,8 @@ def _run(engine: DuckDB, rules: Numbered, filled: Filled, since: int | None, unt
     refused = candidates.collect(engine, queries, _columns(rules), since=start, until=until)
     reasons.update({number: f"the engine refuses it: {error.what}" for number, error in refused.items()})
     windows.prepare(engine)
+    if any(isinstance(rule.logic, Correlation) and rule.logic.after for rule in rules.values()):
+        absence.prepare(engine, until=until)
     windows.episodes(engine, {n: rules[n].episode_ms for n in queries if rules[n].output and n not in refused})
     _correlate(engine, rules, reasons)
     found = [f for f in findings.findings(engine, rules) if since is None or f.last_seen_time >= since]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import yaml
+from yaml.reader import ReaderError
 
 from trailhound import catalog
 from trailhound.detections.baselines.baseline import Baseline
@@ -18,8 +20,12 @@ from trailhound.model import Level
 
 Kind = Literal["rule", "correlation", "filter", "baseline"]
 
+_PARTS = {"logsource", "detection", "correlation", "filter", "baseline"}
 _OCTAL = re.compile(r"0\d+")
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LARGEST = 16 << 20  # bytes of a file
+DEEPEST = 64  # levels of lists and mappings
+_LAUGHS = 1_000_000  # values of a document, its aliases written out
+_Loader = yaml.CSafeLoader
 
 
 class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +33,7 @@ class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str = ""  # of findings: "{principal} terminated {count} production instances within {window}"
     episode: str = "1h"  # events of one actor further apart than this are two findings
+    window: Literal["before", "after"] = "before"  # of temporal_ordered: up to its last event, or from its first on
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -42,6 +49,9 @@ class Header(msgspec.Struct, frozen=True):
     references: list[str] | None = None
     author: str = ""
     license: str = ""
+    status: str = ""
+    date: Any = None  # a date to YAML, or text
+    modified: Any = None
     logsource: dict[str, Any] | None = None
     detection: dict[str, Any] | None = None
     correlation: dict[str, Any] | None = None
@@ -50,12 +60,16 @@ class Header(msgspec.Struct, frozen=True):
     trailhound: Extension = Extension()
 
 
+class NotARuleError(CatalogError):
+    """YAML of another kind: nothing in it says that it was meant as a rule."""
+
+
 class Document(msgspec.Struct, frozen=True):
     path: Path
     kind: Kind
     header: Header
     data: dict[str, Any]
-    node: yaml.MappingNode
+    node: yaml.Node
 
     @property
     def line(self) -> int:
@@ -77,12 +91,13 @@ def read(path: Path) -> tuple[list[Document], list[CatalogError]]:
     """All documents of a file, and a complaint for each that is none."""
     found: list[Document] = []
     faults: list[CatalogError] = []
+    collection = _Collection()
     try:
-        for position, (node, data) in enumerate(_compose(path)):
-            if data is None:
-                continue
+        for position, node in enumerate(_nodes(path)):
             try:
-                found.append(_document(path, position, node, data))
+                data = collection.add(_data(path, node), f"{path}:{node.start_mark.line + 1}")
+                if data is not None:
+                    found.append(_document(path, position, node, data))
             except CatalogError as error:
                 faults.append(error)
     except CatalogError as error:
@@ -90,30 +105,109 @@ def read(path: Path) -> tuple[list[Document], list[CatalogError]]:
     return found, faults
 
 
-def _compose(path: Path) -> Iterator[tuple[yaml.Node, Any]]:
+def _nodes(path: Path) -> Iterator[yaml.Node]:
+    """Documents as nodes, up to the first place that is not YAML."""
+    text = _text(path)
     try:
-        loader = _Loader(path.read_text("utf-8"))
+        _check_depth(path, text)
+        loader = _Loader(text)
         while loader.check_node():
-            node = loader.get_node()
-            if node is not None:
-                yield node, loader.construct_document(node)
+            yield cast("yaml.Node", loader.get_node())
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise CatalogError(f"not YAML: {error.problem}", where=f"{path}:{line}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise CatalogError(f"cannot be read: {error}", where=str(path)) from error
+        raise _not_yaml(path, error, 1) from error
+    except ReaderError as error:
+        line = text.encode().count(b"\n", 0, error.position) + 1
+        raise CatalogError(f"not YAML: {error.reason}", where=f"{path}:{line}") from error
 
 
-def _document(path: Path, position: int, node: yaml.Node, data: Any) -> Document:
-    if not isinstance(node, yaml.MappingNode) or not isinstance(data, dict):
-        raise CatalogError("a rule is a mapping of keys", where=f"{path}:{node.start_mark.line + 1}")
-    _check_scalars(path, node)
-    if "action" in data:
-        raise CatalogError(
-            "collections with `action` are not understood",
-            where=f"{path}:{node.start_mark.line + 1}",
-            causes=("a rule written for Sigma 1",),
-            next_step="write each rule out in full, separated by ---",
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file():  # a pipe would wait for ever
+            raise CatalogError("not a file", where=str(path))
+        if path.stat().st_size > LARGEST:
+            raise CatalogError(f"the file is larger than {LARGEST >> 20} MiB", where=str(path))
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise CatalogError("not UTF-8", where=f"{path}:{line}", next_step="save the file as UTF-8") from error
+    except OSError as error:
+        raise CatalogError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _check_depth(path: Path, text: str) -> None:
+    """Before anything that recurses sees the text."""
+    depth = 0
+    with suppress(yaml.MarkedYAMLError):  # the loader stops at the same place, after the documents before it
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > DEEPEST:
+                    line = event.start_mark.line + 1 if event.start_mark else 1
+                    raise CatalogError(f"nested more than {DEEPEST} levels deep", where=f"{path}:{line}")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+
+
+def _not_yaml(path: Path, error: yaml.MarkedYAMLError, line: int) -> CatalogError:
+    line = error.problem_mark.line + 1 if error.problem_mark else line
+    return CatalogError(f"not YAML: {error.problem}", where=f"{path}:{line}")
+
+
+def _data(path: Path, node: yaml.Node) -> dict[Any, Any]:
+    line = node.start_mark.line + 1
+    if not isinstance(node, yaml.MappingNode):
+        raise CatalogError("a rule is a mapping of keys", where=f"{path}:{line}")
+    _check(path, node, {}, set())
+    try:
+        return cast("dict[Any, Any]", _Loader("").construct_document(node))
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(path, error, line) from error
+    except (ValueError, OverflowError, TypeError) as error:  # a date in month 13, a number of 5,000 digits
+        raise CatalogError(f"not YAML: {error}", where=f"{path}:{line}") from error
+
+
+class _Collection:
+    """Sigma's collections: `action: global` is part of the rules after it, `repeat` adds to the one before it."""
+
+    def __init__(self) -> None:
+        self._shared: dict[Any, Any] = {}
+        self._before: dict[Any, Any] = {}
+
+    def add(self, data: dict[Any, Any], where: str) -> dict[Any, Any] | None:
+        """The next document of the file as the rule that it stands for; None when it stands for none."""
+        if any(key in data for key in ("correlation", "filter", "baseline")):
+            return data
+        match data.pop("action", None):
+            case None:
+                self._before = _merged(data, self._shared)
+            case "global":
+                self._shared = self._before = data
+                return None
+            case "reset":
+                self._shared = {}
+                return None
+            case "repeat":
+                self._before = _merged(self._before, data)
+            case other:
+                known = "there are global, reset and repeat"
+                raise CatalogError(f"the action {other!r} is not known", where=where, next_step=known)
+        return self._before
+
+
+def _merged(base: dict[Any, Any], over: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Mappings are merged; of all else `over` counts."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _document(path: Path, position: int, node: yaml.Node, data: dict[Any, Any]) -> Document:
+    if not data.keys() & _PARTS:
+        parts = ", ".join(sorted(_PARTS))
+        raise NotARuleError(
+            "this is not a rule", where=f"{path}:{node.start_mark.line + 1}", causes=(f"it has none of {parts}",)
         )
     header = catalog.convert(data, Header, path, position)
     return Document(path, _kind(header), header, data, node)
@@ -125,34 +219,39 @@ def _kind(header: Header) -> Kind:
     return found[0] if found else "rule"
 
 
-def _check_scalars(path: Path, root: yaml.Node) -> None:
-    """YAML lets the last of two equal keys win, and reads 0123 as octal: both change a rule silently."""
-    seen: set[int] = set()
-    waiting: list[yaml.Node] = [root]
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:  # an alias
-            continue
-        seen.add(id(node))
-        where = f"{path}:{node.start_mark.line + 1}"
-        if isinstance(node, yaml.MappingNode):
-            keys: set[str] = set()
-            for key, _ in _pairs(node):
-                if key.value in keys:
-                    raise CatalogError(f"the key {key.value!r} stands twice", where=f"{path}:{key.start_mark.line + 1}")
-                keys.add(key.value)
-            waiting += [value for _, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-        elif (
-            node.tag == "tag:yaml.org,2002:int"
-            and node.value.startswith("0")
-            and node.value.isdigit()
-            and len(node.value) > 1
-        ):
-            raise CatalogError(
-                f"{node.value} is an octal number to YAML", where=where, next_step=f"write '{node.value}' in quotes"
-            )
+def _check(path: Path, node: yaml.Node, sizes: dict[int, int], open_: set[int]) -> int:
+    """How many nodes it is with its aliases written out: a few lines can stand for billions.
+
+    YAML lets the last of two equal keys win, and reads 0123 as octal: both change a rule silently.
+    """
+    where = f"{path}:{node.start_mark.line + 1}"
+    if id(node) in sizes:
+        return sizes[id(node)]
+    if id(node) in open_ or len(open_) > 2 * DEEPEST:
+        raise CatalogError("an alias leads back to where it stands", where=where)
+    open_.add(id(node))
+    size = 1
+    if isinstance(node, yaml.MappingNode):
+        _check_keys(path, node)
+        size += sum(_check(path, each, sizes, open_) for pair in node.value for each in pair)
+    elif isinstance(node, yaml.SequenceNode):
+        size += sum(_check(path, each, sizes, open_) for each in node.value)
+    elif node.tag == "tag:yaml.org,2002:int" and _OCTAL.fullmatch(node.value):
+        next_step = f"write '{node.value}' in quotes"
+        raise CatalogError(f"{node.value} is an octal number to YAML", where=where, next_step=next_step)
+    if size > _LAUGHS:
+        raise CatalogError(f"its aliases stand for more than {_LAUGHS:,} values", where=where)
+    open_.remove(id(node))
+    sizes[id(node)] = size
+    return size
+
+
+def _check_keys(path: Path, node: yaml.MappingNode) -> None:
+    keys: set[str] = set()
+    for key, _ in _pairs(node):
+        if key.value in keys:
+            raise CatalogError(f"the key {key.value!r} stands twice", where=f"{path}:{key.start_mark.line + 1}")
+        keys.add(key.value)
 
 
 def _pairs(node: yaml.Node) -> list[tuple[yaml.ScalarNode, yaml.Node]]:

@@ -4,7 +4,8 @@ What changed is told by day, as for the activity: the files that its events lie 
 sessions. A rule can see no further than its reach, the longest window or episode, so nothing else can change than what lies within that
 of a changed day, or in a finding that reaches into it. Of these stretches every finding is made anew; those
 that were stored and are not found again are gone. What depends on the whole log is run over the whole log:
-rules with placeholders, whose values may be read from any event. Baselines judge every hour by those before it:
+rules with placeholders, whose values may be read from any event, and those that tell what does not follow, which is
+certain only before the end of the log and outside of its gaps. Baselines judge every hour by those before it:
 they are run from the first changed day on.
 """
 
@@ -133,7 +134,9 @@ def _parted(rules: Sequence[Rule]) -> tuple[list[Rule], list[Rule], list[Rule]]:
 
 
 def _asks(rule: Rule) -> bool:
-    return not isinstance(rule.logic, Correlation | Baseline) and bool(slots(rule.logic))
+    if isinstance(rule.logic, Correlation):
+        return rule.logic.tells_absence
+    return not isinstance(rule.logic, Baseline) and bool(slots(rule.logic))
 
 
 def _by_spans(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import copy
 import ipaddress
+import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import re2
 from sigma.policy import SigmaPolicy
 from sigma.policy.regex_engine import RE2RegexEngine
-from sigma.rule.base import check_alias_expansion
 
+from trailhound.detections.rules import Operator, Threshold
 from trailhound.errors import CatalogError
 
-_OPERATORS = ("gt", "gte", "lt", "lte", "eq", "neq")
 _EXACT = 2**53  # pySigma takes whole numbers through a double
 _COMPARING = {"gt", "gte", "lt", "lte"}
 
@@ -35,7 +35,6 @@ POLICY = SigmaPolicy(regex_engine=_QuietRE2())
 
 def mend(data: dict[str, Any], section: str) -> dict[str, Any]:
     """A copy of a rule or filter whose detections pySigma takes as meant."""
-    check_alias_expansion(data)
     mended = copy.deepcopy(data)
     detections = mended.get(section)
     if isinstance(detections, dict):
@@ -55,7 +54,14 @@ def mend_value(key: str, value: Any) -> Any:
     """Networks without host bits; whole numbers that a double cannot hold as text."""
     modifiers = set(key.split("|")[1:])
     if isinstance(value, list):
-        return [mend_value(key, each) for each in value]
+        return [_mend_one(modifiers, each) for each in value]
+    return _mend_one(modifiers, value)
+
+
+def _mend_one(modifiers: set[str], value: Any) -> Any:
+    if isinstance(value, list | dict):
+        kind = "list" if isinstance(value, list) else "mapping"
+        raise CatalogError(f"a value is text, a number, true, false or null; here stands a {kind}")
     if "cidr" in modifiers and isinstance(value, str):
         try:
             return str(ipaddress.ip_network(value, strict=False))
@@ -66,17 +72,37 @@ def mend_value(key: str, value: Any) -> Any:
     return value
 
 
-def split_range(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int | float]]:
-    """A correlation whose condition has one operator, and all of them: `{gt: 100, lte: 200}` is allowed."""
-    check_alias_expansion(data)
+def split_condition(data: dict[str, Any]) -> tuple[dict[str, Any], tuple[Threshold, ...], float]:
+    """A correlation whose condition has one operator; all its operators, as `{gt: 100, lte: 200}` is allowed; its percentile.
+
+    pySigma reads one operator, and the whole part of a percentile.
+    """
     mended = copy.deepcopy(data)
     wanted = mended["correlation"].get("condition")
     if not isinstance(wanted, dict):
-        return mended, {}
-    limits = {key: wanted[key] for key in _OPERATORS if key in wanted}
-    for key, limit in limits.items():
-        if isinstance(limit, bool) or not isinstance(limit, int | float):
-            raise CatalogError(f"{key}: {limit!r} is not a number")
-    for key in list(limits)[1:]:
-        del wanted[key]
-    return mended, limits
+        return mended, (), 50
+    thresholds = tuple(
+        Threshold(operator=operator, number=_number(operator, wanted[operator]))
+        for operator in get_args(Operator)
+        if operator in wanted
+    )
+    for threshold in thresholds[1:]:
+        del wanted[threshold.operator]
+    return mended, thresholds, _percentile(mended["correlation"])
+
+
+def _percentile(correlation: dict[str, Any]) -> float:
+    condition = correlation["condition"]
+    if "percentile" not in condition and correlation.get("type") != "value_percentile":
+        return 50
+    percentile = _number("percentile", condition.get("percentile"))
+    if not 0 <= percentile <= 100:
+        raise CatalogError(f"percentile: {percentile} is not from 0 to 100", where="correlation.condition.percentile")
+    condition["percentile"] = int(percentile)
+    return percentile
+
+
+def _number(key: str, value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise CatalogError(f"{key}: {value!r} is not a number", where=f"correlation.condition.{key}")
+    return value

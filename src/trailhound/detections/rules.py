@@ -40,14 +40,25 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[Field, ...]
 
 
+class Chain(msgspec.Struct, frozen=True):
+    """Numbers of bases: events of the `present` come in this order, and none of the `absent` is in the window."""
+
+    present: tuple[int, ...]
+    absent: tuple[int, ...] = ()
+
+
 class Correlation(msgspec.Struct, frozen=True, kw_only=True):
     kind: CorrelationKind
     bases: tuple[Base, ...]
     timespan_ms: int
     thresholds: tuple[Threshold, ...]  # all must hold
-    percentile: int = 50
+    percentile: float = 50
     aliases: tuple[str, ...] = ()  # names that mean something only within it
     expression: str = ""  # extended condition of `temporal`: SQL over p0, p1 ..., "base N is in the window"
+    chains: tuple[Chain, ...] = ()  # of `temporal_ordered`: one of them is enough
+    after: bool = False  # windows begin with the first event of a chain, and do not end with its last
+    tells_absence: bool = False  # it, or one that it stands on: what it does not find may still be so
+    rests_on: int = 0  # rules, and those that these stand on
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +78,18 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     references: tuple[str, ...] = ()
     author: str = ""
     license: str = ""
+    status: str = ""  # Sigma's: stable, test, experimental
+    date: str = ""  # of its last change, YYYY-MM-DD
     path: str = ""
     line: int = 0
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """What a folder holds besides rules that can run."""
+
+    where: str  # file:line
+    title: str
+    reason: str
 
 
 class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +97,7 @@ class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
 
     rules: tuple[Rule, ...]
     errors: tuple[CatalogError, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def only(rules: RuleSet, uids: Iterable[str]) -> RuleSet:
@@ -98,4 +120,4 @@ def only(rules: RuleSet, uids: Iterable[str]) -> RuleSet:
         needed |= below
         waiting += below
     kept = (msgspec.structs.replace(rule, output=rule.uid in shown) for rule in rules.rules if rule.uid in needed)
-    return RuleSet(rules=tuple(kept), errors=rules.errors)
+    return RuleSet(rules=tuple(kept), errors=rules.errors, left_out=rules.left_out)

@@ -5,69 +5,126 @@ A faulty rule is an error with its file and line, and never stops the others.
 
 from __future__ import annotations
 
+import difflib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
-from sigma.rule import SigmaDetectionItem, SigmaDetections, SigmaRule
+from sigma.rule import SigmaDetectionItem, SigmaDetections, SigmaLogSource, SigmaRule
 
 from trailhound import catalog
-from trailhound.detections import condition, documents, fields, mending
+from trailhound.detections import aggregation, condition, documents, fields, mending
 from trailhound.detections.baselines import baseline
 from trailhound.detections.baselines.baseline import Baseline
+from trailhound.detections.collection import OURS, collect, stands_on
 from trailhound.detections.correlations import correlation, duration_ms
 from trailhound.detections.documents import Document, Kind
 from trailhound.detections.fields import Field
-from trailhound.detections.findings import check_template
-from trailhound.detections.predicate import Predicate
+from trailhound.detections.findings import check_template, plain
+from trailhound.detections.predicate import All, Predicate
 from trailhound.detections.rules import Correlation, Rule, RuleSet
 from trailhound.errors import CatalogError
 
 Built = TypeVar("Built")
 
-PROOF = ".proof.yml"
 # pySigma expects certain shapes and meets others with whatever Python raises. SigmaError is a ValueError.
 _FAULTS = (CatalogError, ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 
 
 def load_rules(paths: Iterable[Path]) -> RuleSet:
-    """Rules of these files and folders; the proofs beside them are left out.
+    """Rules of these files and folders, without the proofs beside them; of two with one id the first counts.
 
     Raises CatalogError only when a path does not exist.
     """
-    found: list[Document] = []
-    errors: list[CatalogError] = []
-    for path in paths:
-        for file in catalog.find(path):
-            if not file.name.endswith(PROOF):
-                read, faults = documents.read(file)
-                found += read
-                errors += faults
-    return _rule_set(found, errors)
+    collected = collect(paths)
+    rules = _rule_set(collected.found, collected.errors)
+    return msgspec.structs.replace(rules, left_out=tuple(collected.left_out))
 
 
 def _rule_set(found: list[Document], errors: list[CatalogError]) -> RuleSet:
     filters = _each(found, "filter", _filter, errors)
-    rules = _each(found, "rule", lambda document: _rule(document, filters), errors)
-    known = {key: rule for rule in rules for key in (rule.uid, rule.name) if key}
+    known = _Known()
     feeding: set[str] = set()
 
-    def build(document: Document) -> Rule:
-        rule, feeds = _correlated(document, known)
-        known.update({key: rule for key in (rule.uid, rule.name) if key})
+    def rule(document: Document) -> Rule:
+        return known.add(_rule(document, filters))
+
+    def correlated(document: Document) -> Rule:
+        built, feeds = _correlated(document, known)
         feeding.update(feeds)
+        return known.add(built)
+
+    rules = _each(found, "rule", rule, errors)
+    rules += _each(_bases_first(found), "correlation", correlated, errors)
+    rules += _each(found, "baseline", lambda document: known.add(_baseline(document)), errors)
+    errors += [fault for one in filters for fault in _names_nothing(one, known)]
+    shown = [msgspec.structs.replace(rule, output=rule.uid not in feeding) for rule in rules]
+    return RuleSet(rules=tuple(_named(shown)), errors=tuple(errors))
+
+
+class _Known(dict[str, Rule]):
+    """Rules by id and by name. An id may be written in either case."""
+
+    def add(self, rule: Rule) -> Rule:
+        for key, what in ((rule.uid, "id"), (rule.name, "name")):
+            if first := self.get(key):
+                there = f"it stands at {first.path}:{first.line}"
+                next_step = (
+                    "your own counts and not the one of the pack" if _of_pack(rule) else f"give it an {what} of its own"
+                )
+                raise CatalogError(
+                    f"another rule has the {what} {key}", where=what, causes=(there,), next_step=next_step
+                )
+        self.update({key: rule for key in (rule.uid, rule.name) if key})
         return rule
 
-    rules += _each(_bases_first(found), "correlation", build, errors)
-    rules += _each(found, "baseline", _baseline, errors)
-    shown = [msgspec.structs.replace(rule, output=rule.uid not in feeding) for rule in rules]
-    return RuleSet(rules=_unique(_named(shown), errors), errors=tuple(errors))
+    def find(self, reference: str) -> Rule | None:
+        return self.get(reference) or self.get(reference.lower())
+
+
+def _of_pack(rule: Rule) -> bool:
+    return catalog.PACKS in Path(rule.path).parents
+
+
+class _Filter(NamedTuple):
+    """What a filter lets through of the rules that it is for."""
+
+    document: Document
+    parsed: SigmaFilter
+    logic: Predicate
+
+    @property
+    def names(self) -> list[str] | None:
+        """Ids and names of the rules that it is for; None: all of its logsource."""
+        rules = self.parsed.filter.rules
+        return None if isinstance(rules, str) else [reference.reference for reference in rules]
+
+    def is_for(self, rule: SigmaRule) -> bool:
+        own = {str(rule.id).lower(), rule.name}
+        named = self.names is None or any(name in own or name.lower() in own for name in self.names)
+        return named and rule.logsource in self.parsed.logsource
+
+
+def _names_nothing(one: _Filter, known: _Known) -> Iterator[CatalogError]:
+    for name in one.names or ():
+        if known.find(name) is None:
+            unknown = CatalogError(
+                f"the filter is for the rule {name!r}, and no rule that could be read has this name or id",
+                where="filter.rules",
+                next_step=_nearest(name, known),
+            )
+            yield _complaint(unknown, one.document)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _named(rules: list[Rule]) -> list[Rule]:
@@ -95,62 +152,57 @@ def _each(
 
 
 def _bases_first(found: list[Document]) -> list[Document]:
-    """Correlations, each after those it stands on. Of a circle the last stands on one that is not there."""
-    waiting = {id(d): d for d in found if d.kind == "correlation"}
-    by_key = {key: d for d in waiting.values() for key in (d.header.name, str(d.header.id)) if key}
+    """Correlations, each after those it stands on. Those of a circle come last, and stand on one that is not there."""
+    waiting = [document for document in found if document.kind == "correlation"]
     ordered: list[Document] = []
-
-    def place(document: Document) -> None:
-        if waiting.pop(id(document), None):
-            named = (document.data["correlation"] or {}).get("rules") or []
-            for name in [named] if isinstance(named, str) else named:
-                if name in by_key:
-                    place(by_key[name])
-            ordered.append(document)
-
-    for document in list(waiting.values()):
-        place(document)
+    while waiting:
+        keys = {key for d in waiting for key in (d.header.name, str(d.header.id))}
+        ready = [d for d in waiting if not keys & stands_on(d)]
+        if not ready:
+            return ordered + waiting
+        ordered += ready
+        waiting = [d for d in waiting if keys & stands_on(d)]
     return ordered
 
 
-def _unique(rules: list[Rule], errors: list[CatalogError]) -> tuple[Rule, ...]:
-    kept: dict[str, Rule] = {}
-    for rule in rules:
-        first = kept.setdefault(rule.uid, rule)
-        if first is not rule:
-            where = f"{rule.path}:{rule.line}"
-            there = f"it stands at {first.path}:{first.line}"
-            errors.append(CatalogError(f"another rule has the id {rule.uid}", where=where, causes=(there,)))
-    return tuple(kept.values())
-
-
-def _filter(document: Document) -> SigmaFilter:
+def _filter(document: Document) -> _Filter:
     data = mending.mend(document.data, "filter")
-    return SigmaFilter.from_dict(data, policy=mending.POLICY)
+    parsed = SigmaFilter.from_dict(data, policy=mending.POLICY)
+    return _Filter(document, parsed, _logic(parsed.filter, _per_resource(parsed.logsource)))
 
 
-def _rule(document: Document, filters: list[SigmaFilter]) -> Rule:
+def _rule(document: Document, filters: list[_Filter]) -> Rule:
+    aggregation.refuse(document.header.detection, document.header.name)
     data = mending.mend(document.data, "detection")
     parsed = SigmaRule.from_dict(data, policy=mending.POLICY)
-    for each in filters:
-        each.apply_on_rule(parsed)
-    logsource = parsed.logsource
-    per_resource = logsource.category == "resource"
-    ours = {"product": (None, "aws"), "service": (None, "cloudtrail"), "category": (None, "resource")}
-    if any(getattr(logsource, key) not in allowed for key, allowed in ours.items()):
-        raise CatalogError("the logsource is not CloudTrail", next_step="product: aws, service: cloudtrail")
-    return _header(document, "sigma", _logic(parsed.detection, per_resource), per_resource=per_resource)
+    if parsed.taxonomy != "sigma":
+        raise CatalogError(
+            f"the taxonomy {parsed.taxonomy!r} is not known", where="taxonomy", next_step="leave it out: see the fields"
+        )
+    per_resource = _per_resource(parsed.logsource)
+    logic = _logic(parsed.detection, per_resource)
+    kept = tuple(one.logic for one in filters if one.is_for(parsed))
+    return _header(document, "sigma", All((logic, *kept)) if kept else logic, per_resource=per_resource)
+
+
+def _per_resource(logsource: SigmaLogSource) -> bool:
+    if any(getattr(logsource, key) not in allowed for key, allowed in OURS.items()):
+        raise CatalogError(
+            "the logsource is not CloudTrail", where="logsource", next_step="product: aws, service: cloudtrail"
+        )
+    return logsource.category == "resource"
 
 
 def _logic(detection: SigmaDetections, per_resource: bool) -> Predicate:
     return condition.predicate(detection, lambda name: fields.resolve(name, per_resource=per_resource))
 
 
-def _correlated(document: Document, known: dict[str, Rule]) -> tuple[Rule, set[str]]:
+def _correlated(document: Document, known: _Known) -> tuple[Rule, set[str]]:
     """The rule, and the uids of the rules that only feed it."""
-    data, ranges = mending.split_range(document.data)
+    data, thresholds, percentile = mending.split_condition(document.data)
     parsed = SigmaCorrelationRule.from_dict(data, policy=mending.POLICY)
-    logic = correlation(parsed, ranges, known)
+    after = document.header.trailhound.window == "after"
+    logic = correlation(parsed, thresholds, percentile, known.find, after=after)
     feeds = set() if parsed.generate else {base.rule_uid for base in logic.bases}
     by_uid = {rule.uid: rule for rule in known.values()}
     per_resource = all(by_uid[base.rule_uid].per_resource for base in logic.bases)
@@ -169,6 +221,8 @@ def _header(
     header = document.header
     if not isinstance(logic, Baseline):
         check_template(header.trailhound.title)
+    if header.trailhound.window == "after" and not isinstance(logic, Correlation):
+        raise CatalogError("`window: after` is for correlations of type temporal_ordered", where="trailhound.window")
     return Rule(
         uid=str(header.id or uuid.uuid5(uuid.NAMESPACE_URL, f"{header.author}/{header.title}")),
         name=header.name,
@@ -185,23 +239,28 @@ def _header(
         references=tuple(header.references or ()),
         author=header.author,
         license=header.license,
+        status=header.status,
+        date=str(header.modified or header.date or "").replace("/", "-"),
         path=str(document.path),
         line=document.line,
     )
 
 
 def _complaint(error: BaseException, document: Document) -> CatalogError:
-    """The error, with the place of the first item that raises one by itself."""
+    """The error, with the place that it names below the document, or of the first item that raises one by itself."""
     line, own = _blame(document)
     what = own or error
-    title = f"rule {document.header.title!r}"
+    if isinstance(what, CatalogError) and what.where:
+        line = document.line_of(*what.where.split("."))
+    title = f"rule {plain(document.header.title)!r}"
     where = f"{document.path}:{line} ({title})"
     if isinstance(what, CatalogError):
-        return CatalogError(what.what, where=where, causes=what.causes, next_step=what.next_step)
+        causes = tuple(map(plain, what.causes))
+        return CatalogError(plain(what.what), where=where, causes=causes, next_step=plain(what.next_step))
     if isinstance(what, RecursionError):
         return CatalogError("the condition is nested too deeply", where=where)
     said = str(what) if isinstance(what, SigmaError) else f"not a Sigma rule: {what}"
-    return CatalogError(said, where=where, next_step="docs/how-to/write-a-rule.md shows what a rule may hold")
+    return CatalogError(plain(said), where=where, next_step="docs/reference/rule-language.md says what a rule may hold")
 
 
 def _blame(document: Document) -> tuple[int, BaseException | None]:

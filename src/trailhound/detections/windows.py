@@ -6,17 +6,20 @@ milliseconds, so no rounding decides. Events at equal times are in each other's 
 Windows of one group that overlap are one finding: all events of all of them; `counted` is the largest count of any
 one window (the smallest, where the rule asks for few), so that "20 within 5 minutes" is true as said.
 
+Windows of what does not follow begin in an event: [t, t + timespan]. They are told only where the log is whole.
+
 A correlation may stand on another: its hits are then the events in which a window of the other is full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from trailhound.detections import absence
 from trailhound.detections.candidates import CANDIDATES, HITS
 from trailhound.detections.compile import value_sql
 from trailhound.detections.fields import ROW_FIELDS, Field
-from trailhound.detections.rules import Base, Correlation, Operator
+from trailhound.detections.rules import Base, Chain, Correlation, Operator
 from trailhound.engines.dialect import identifier, literal, number, unnest
 from trailhound.engines.duckdb import DuckDB
 
@@ -39,6 +42,7 @@ def prepare(engine: DuckDB) -> None:
 
 def drop(engine: DuckDB) -> None:
     engine.execute(f"DROP TABLE IF EXISTS {MEMBERS}")
+    absence.drop(engine)
 
 
 def episodes(engine: DuckDB, gaps: Mapping[int, int]) -> None:
@@ -162,14 +166,48 @@ def _busy(correlation: Correlation, keys: str) -> str:
 
 
 def _ordered(correlation: Correlation) -> str:
-    """For each event of the n-th rule the latest start of a chain first ≤ second ≤ ... ≤ n-th that ends in it."""
-    keys, last = ", ".join(_keys(correlation)), len(correlation.bases) - 1
-    steps = ["chain0 AS (SELECT *, CASE WHEN part = 0 THEN time END AS start0 FROM seen)"]
-    for n in range(1, last + 1):
-        latest = f"max(start{n - 1}) OVER (PARTITION BY {keys} ORDER BY time RANGE UNBOUNDED PRECEDING)"
-        steps.append(f"chain{n} AS (SELECT *, CASE WHEN part = {n} THEN {latest} END AS start{n} FROM chain{n - 1})")
-    in_time = f"time - start{last} <= {literal(correlation.timespan_ms)}"
-    return ", ".join((*steps, f"fired AS (SELECT *, 1 AS measure FROM chain{last} WHERE {in_time})"))
+    """Of each event the nearest chain that ends in it, or begins in it where windows lie after their first event.
+
+    Chains are walked from their far end to the event that their window belongs to, and share what they walk alike.
+    """
+    keys, span = ", ".join(_keys(correlation)), literal(correlation.timespan_ms)
+    after = correlation.after
+    way = "CURRENT ROW AND UNBOUNDED FOLLOWING" if after else "UNBOUNDED PRECEDING AND CURRENT ROW"
+    walks = {chain: chain.present[::-1] if after else chain.present for chain in correlation.chains}
+    steps, before = [], "seen"
+    for length in range(1, max(map(len, walks.values())) + 1):
+        columns = []
+        for walk in sorted({walk[:length] for walk in walks.values() if len(walk) >= length}):
+            nearest = f"{'min' if after else 'max'}({_far(walk[:-1])}) OVER ({_frame(keys, way)})"
+            columns.append(f"CASE WHEN part = {walk[-1]} THEN {nearest if walk[1:] else 'time'} END AS {_far(walk)}")
+        steps.append(f"walk{length} AS (SELECT *, {', '.join(columns)} FROM {before})")
+        before = f"walk{length}"
+    window = f"CURRENT ROW AND {span} FOLLOWING" if after else f"{span} PRECEDING AND CURRENT ROW"
+    absent = sorted({part for chain in walks for part in chain.absent})
+    there = "".join(f", bool_or(part = {part}) OVER ({_frame(keys, window)}) AS p{part}" for part in absent)
+    met = " OR ".join(_met(chain, walk, span) for chain, walk in walks.items())
+    steps.append(f"met AS (SELECT * FROM (SELECT *, 1 AS measure{there} FROM {before}) WHERE {met})")
+    return ", ".join((*steps, f"fired AS ({_certain(span) if after else 'SELECT * FROM met'})"))
+
+
+def _frame(keys: str, between: str) -> str:
+    return f"PARTITION BY {keys} ORDER BY time RANGE BETWEEN {between}"
+
+
+def _far(walk: Sequence[int]) -> str:
+    """Column with the time of the far end of this walk."""
+    return f"far{'_'.join(map(str, walk))}"
+
+
+def _met(chain: Chain, walk: Sequence[int], span: str) -> str:
+    near = [f"abs(time - {_far(walk)}) <= {span}"] if walk else []
+    return "(" + " AND ".join([*near, *(f"NOT p{part}" for part in chain.absent)]) + ")"
+
+
+def _certain(span: str) -> str:
+    """What did not follow is told only where the log would show it."""
+    whole = absence.certain(f"found.{identifier('cloud.account.uid')}", "met.time", f"met.time + {span}")
+    return f"SELECT met.* FROM met JOIN {CANDIDATES} AS found ON found.row = met.row WHERE {whole}"
 
 
 def _islands(correlation: Correlation) -> str:
@@ -177,6 +215,7 @@ def _islands(correlation: Correlation) -> str:
     keys, span = ", ".join(_keys(correlation)), literal(correlation.timespan_ms)
     few = correlation.thresholds and all(t.operator in ("lt", "lte") for t in correlation.thresholds)
     counted = "NULL" if correlation.kind.startswith("temporal") else f"{'min' if few else 'max'}(measure)"
+    low, high = ("0", span) if correlation.after else (span, "0")
     return f"""
         apart AS (SELECT *, time - lag(time) OVER (PARTITION BY {keys} ORDER BY time) AS since_last FROM fired),
         numbered AS (
@@ -185,7 +224,7 @@ def _islands(correlation: Correlation) -> str:
             FROM apart
         ),
         islands AS (
-            SELECT {keys}, finding, min(time) - {span} AS low, max(time) AS high, {counted} AS counted
+            SELECT {keys}, finding, min(time) - {low} AS low, max(time) + {high} AS high, {counted} AS counted
             FROM numbered GROUP BY {keys}, finding
         )"""
 
