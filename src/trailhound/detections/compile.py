@@ -102,11 +102,11 @@ def _scalar(match: Match, text: str, field: Field, column: Column) -> str:
             sql = f"({text} IS NOT NULL)"
         case Compare(operator, number):
             sql = f"coalesce({dialect.number(text)} {operator} {dialect.literal(number)}, FALSE)"
-        case Moment(unit, number):
+        case Moment(unit, number, operator):
             time = text if field.kind in ("number", "time") else dialect.milliseconds(text)
-            sql = f"coalesce({dialect.time_part(time, unit)} = {dialect.literal(number)}, FALSE)"
-        case Reference(other, relation):
-            sql = _reference(text, other, relation, column)
+            sql = f"coalesce({dialect.time_part(time, unit)} {operator} {dialect.literal(number)}, FALSE)"
+        case Reference():
+            sql = _reference(text, match, column)
     return sql
 
 
@@ -116,14 +116,14 @@ def _listed(match: Listed, text: str, column: Column) -> str:
     return f"{dialect.identifier(match.table)} AS listed WHERE listed.{member} = {wanted} AND listed.until >= {time}"
 
 
-def _reference(text: str, other: Field, relation: str, column: Column) -> str:
+def _reference(text: str, match: Reference, column: Column) -> str:
     def related(referred: str) -> str:
-        left, right = f"lower({text})", f"lower({referred})"
-        function = {"starts": "starts_with", "ends": "ends_with", "contains": "contains"}.get(relation)
+        left, right = (text, referred) if match.cased else (f"lower({text})", f"lower({referred})")
+        function = {"starts": "starts_with", "ends": "ends_with", "contains": "contains"}.get(match.relation)
         return f"coalesce({f'{function}({left}, {right})' if function else f'{left} = {right}'}, FALSE)"
 
-    referred = value_sql(other, column)
-    return dialect.any_element(referred, related("other"), item="other") if other.multiple else related(referred)
+    referred = value_sql(match.other, column)
+    return dialect.any_element(referred, related("other"), item="other") if match.other.multiple else related(referred)
 
 
 def _text(text: str, patterns: Sequence[Pattern], cased: bool) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Callable
 from typing import Any as Anything
 
@@ -18,6 +19,7 @@ from sigma.conditions import (
     ConditionSelector,
     SigmaCondition,
 )
+from sigma.exceptions import SigmaConditionError
 from sigma.modifiers import SigmaCaseSensitiveModifier
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections
 from sigma.types import (
@@ -69,16 +71,28 @@ _OPERATORS: dict[CompareOperators, Operator] = {
     CompareOperators.GT: ">",
     CompareOperators.GTE: ">=",
 }
+_PLACE = re.compile(r"\(at char (\d+)\)")
 _MAPPED_LOW, _MAPPED_HIGH = "00000000000000000000ffff00000000", "00000000000000000000ffffffffffff"
 
 
 def predicate(detections: SigmaDetections, resolve: Resolve) -> Predicate:
     """Several conditions of one rule are alternatives. Raises SigmaError and CatalogError."""
-    alternatives = [
-        _walk(SigmaCondition(text, detections).parse(postprocess=False), detections, resolve)
-        for text in detections.condition
-    ]
+    alternatives = [_walk(_parsed(text, detections), detections, resolve) for text in detections.condition]
     return alternatives[0] if len(alternatives) == 1 else Any(tuple(alternatives))
+
+
+def _parsed(text: Anything, detections: SigmaDetections) -> Anything:
+    if not isinstance(text, str):
+        raise CatalogError("a condition is text", next_step="condition: selection and not filter")
+    try:
+        return SigmaCondition(text, detections).parse(postprocess=False)
+    except SigmaConditionError as error:
+        place = _PLACE.search(str(error))
+        read = f", from {text[int(place[1]) :] or 'its end'!r} on" if place else ""
+        raise CatalogError(
+            f"the condition {text!r} is not understood{read}",
+            causes=("`and`, `or`, `not`, `1 of`, `any of` and `all of` join names of detections, in small letters",),
+        ) from error
 
 
 def _walk(node: Anything, detections: SigmaDetections, resolve: Resolve) -> Predicate:
@@ -159,7 +173,7 @@ def _test(field: Field, value: SigmaType, resolve: Resolve, *, cased: bool) -> P
         case SigmaCIDRExpression():
             return _network(field, value)
         case SigmaFieldReference():
-            return Test(field, Reference(resolve(value.field), _relation(value)))
+            return Test(field, Reference(resolve(value.field), _relation(value), cased))
         case _:
             return Test(field, _match(value, cased=cased))
 
@@ -169,17 +183,23 @@ def _match(value: SigmaType, *, cased: bool) -> Match:
         case SigmaString():
             return Text((pattern(value),), cased)
         case SigmaTimestampPart():
-            return Moment(value.timestamp_part.name.lower(), int(value.number))  # type: ignore[arg-type]
+            return _moment(value)
         case SigmaNumber():
             return Text(_numerals(value.number))
         case SigmaBool():
             return Text(((str(value).lower(),),))
         case SigmaRegularExpression():
             return Regex(_regex(value))
+        case SigmaCompareExpression(number=SigmaTimestampPart()) if value.op in _OPERATORS:
+            return _moment(value.number, _OPERATORS[value.op])
         case SigmaCompareExpression() if value.op in _OPERATORS:
             return Compare(_OPERATORS[value.op], value.number.number)
         case _:
             raise CatalogError(f"a value of the kind {type(value).__name__} is not understood")
+
+
+def _moment(part: Anything, operator: Operator | None = None) -> Moment:
+    return Moment(part.timestamp_part.name.lower(), int(part.number), operator or "=")
 
 
 def pattern(text: SigmaString) -> Pattern:

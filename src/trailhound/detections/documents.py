@@ -22,6 +22,7 @@ Kind = Literal["rule", "correlation", "filter", "baseline"]
 
 _PARTS = {"logsource", "detection", "correlation", "filter", "baseline"}
 _OCTAL = re.compile(r"0\d+")
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 LARGEST = 16 << 20  # bytes of a file
 DEEPEST = 64  # levels of lists and mappings
 _LAUGHS = 1_000_000  # values of a document, its aliases written out
@@ -222,7 +223,7 @@ def _kind(header: Header) -> Kind:
 def _check(path: Path, node: yaml.Node, sizes: dict[int, int], open_: set[int]) -> int:
     """How many nodes it is with its aliases written out: a few lines can stand for billions.
 
-    YAML lets the last of two equal keys win, and reads 0123 as octal: both change a rule silently.
+    YAML lets the last of two equal keys win, and reads 0123 as octal and 12:30 as 750: both change a rule silently.
     """
     where = f"{path}:{node.start_mark.line + 1}"
     if id(node) in sizes:
@@ -236,9 +237,10 @@ def _check(path: Path, node: yaml.Node, sizes: dict[int, int], open_: set[int]) 
         size += sum(_check(path, each, sizes, open_) for pair in node.value for each in pair)
     elif isinstance(node, yaml.SequenceNode):
         size += sum(_check(path, each, sizes, open_) for each in node.value)
-    elif node.tag == "tag:yaml.org,2002:int" and _OCTAL.fullmatch(node.value):
+    elif node.tag in _NUMBERS and (_OCTAL.fullmatch(node.value) or ":" in node.value):
+        base = "a number to the base of 60" if ":" in node.value else "an octal number"
         next_step = f"write '{node.value}' in quotes"
-        raise CatalogError(f"{node.value} is an octal number to YAML", where=where, next_step=next_step)
+        raise CatalogError(f"{node.value} is {base} to YAML", where=where, next_step=next_step)
     if size > _LAUGHS:
         raise CatalogError(f"its aliases stand for more than {_LAUGHS:,} values", where=where)
     open_.remove(id(node))

@@ -13,11 +13,12 @@ import re2
 from sigma.policy import SigmaPolicy
 from sigma.policy.regex_engine import RE2RegexEngine
 
+from trailhound.detections import modifiers
+from trailhound.detections.modifiers import COMPARING
 from trailhound.detections.rules import Operator, Threshold
 from trailhound.errors import CatalogError
 
 _EXACT = 2**53  # pySigma takes whole numbers through a double
-_COMPARING = {"gt", "gte", "lt", "lte"}
 
 
 class _QuietRE2(RE2RegexEngine):
@@ -44,30 +45,27 @@ def mend(data: dict[str, Any], section: str) -> dict[str, Any]:
 
 def _detection(definition: Any) -> Any:
     if isinstance(definition, Mapping):
-        return {key: mend_value(str(key), value) for key, value in definition.items()}
+        return dict(mend_item(str(key), value) for key, value in definition.items())
     if isinstance(definition, list):
         return [_detection(each) for each in definition]
     return definition
 
 
-def mend_value(key: str, value: Any) -> Any:
-    """Networks without host bits; whole numbers that a double cannot hold as text."""
-    modifiers = set(key.split("|")[1:])
-    if isinstance(value, list):
-        return [_mend_one(modifiers, each) for each in value]
-    return _mend_one(modifiers, value)
+def mend_item(key: str, value: Any) -> tuple[str, Any]:
+    """Networks without host bits; whole numbers that a double cannot hold as text. Raises CatalogError."""
+    key = modifiers.key(key)
+    own = set(key.split("|")[1:])
+    return key, [_mend_value(own, each) for each in value] if isinstance(value, list) else _mend_value(own, value)
 
 
-def _mend_one(modifiers: set[str], value: Any) -> Any:
-    if isinstance(value, list | dict):
-        kind = "list" if isinstance(value, list) else "mapping"
-        raise CatalogError(f"a value is text, a number, true, false or null; here stands a {kind}")
-    if "cidr" in modifiers and isinstance(value, str):
+def _mend_value(own: set[str], value: Any) -> Any:
+    modifiers.check(own, value, POLICY.regex_engine)
+    if "cidr" in own:
         try:
             return str(ipaddress.ip_network(value, strict=False))
         except ValueError as error:
             raise CatalogError(f"{value!r} is not a network", next_step="write it as 10.0.0.0/8") from error
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT and not modifiers & _COMPARING:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT and not own & COMPARING:
         return str(value)
     return value
 

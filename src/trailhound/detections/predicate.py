@@ -72,13 +72,15 @@ class Moment(msgspec.Struct, frozen=True):
 
     unit: TimeUnit
     number: int
+    operator: Operator | Literal["="] = "="
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """The value equals that of another field, or starts, ends with or contains it; without regard to case."""
+    """The value equals that of another field, or starts, ends with or contains it; without regard to case unless `cased`."""
 
     other: Field
     relation: Literal["equals", "starts", "ends", "contains"] = "equals"
+    cased: bool = False
 
 
 Match = Text | Listed | Regex | Network | Present | Compare | Moment | Reference

@@ -280,8 +280,8 @@ def _blame(document: Document) -> tuple[int, BaseException | None]:
             if name in ("condition", "rules"):
                 continue
             try:
-                mended = mending.mend_value(key, value)
-                condition.item(SigmaDetectionItem.from_mapping(key, mended, policy=mending.POLICY), resolve)
+                mended = SigmaDetectionItem.from_mapping(*mending.mend_item(key, value), policy=mending.POLICY)
+                condition.item(mended, resolve)
             except _FAULTS as error:
                 return document.line_of(*keys), error
     return document.line_of(section, "condition"), None
