@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -66,6 +67,13 @@ class Lookup(_Section, frozen=True, kw_only=True):
     asked: str  # date
 
 
+class Exclusions(_Section, frozen=True, kw_only=True):
+    """Where findings that are expected are written down, besides `exclusions.yml` of the workspace."""
+
+    files: tuple[str, ...] = ()  # files, or folders of them, relative to trailhound.toml
+    longest_days: Annotated[int, msgspec.Meta(ge=1)] = 366  # that one may last
+
+
 class Settings(_Section, frozen=True, kw_only=True):
     production: Production = Production()
     expected: Expected = Expected()
@@ -74,6 +82,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     lookups: tuple[Lookup, ...] = ()
     limits: Limits = Limits()
+    exclusions: Exclusions = Exclusions()
     placeholders: dict[str, tuple[str, ...]] = {}  # %name% in Sigma rules
 
     def person(self, principal_uid: str) -> Person:
@@ -138,6 +147,10 @@ TEMPLATE = """# What your organisation knows and a log does not say. Every key m
 # inflated_bytes = 268435456  # up to which compressed data may grow by any factor
 # inflation = 200             # the factor by which they may grow beyond
 # archive_depth = 4           # archives and compressions within each other
+
+# [exclusions]            # findings that are expected: beside exclusions.yml of this folder
+# files = ["../rules/exclusions.yml"]
+# longest_days = 366          # that one may last before it is looked at again
 
 # [[lookups]]             # what a threat-intelligence service said when somebody asked it
 # value = "198.51.100.7"
