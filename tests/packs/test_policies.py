@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from trailhound import catalog
+from trailhound.detections.collection import PROOF
 from trailhound.detections.detect import detect
 from trailhound.detections.proof import BASE, merge
-from trailhound.detections.sigma import PROOF, load_rules
+from trailhound.detections.sigma import load_rules
 from trailhound.engines.duckdb import DuckDB
 from trailhound.lake.arrow import events_table
 from trailhound.model import Record

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from trailhound import catalog
+from trailhound.detections.collection import PROOF
 from trailhound.detections.proof import merge, proof_path, prove
-from trailhound.detections.sigma import PROOF
 from trailhound.engines.duckdb import DuckDB
 
 FILES = [path for path in catalog.files("rules") if not path.name.endswith(PROOF)]

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 from trailhound import catalog
+from trailhound.detections.collection import PROOF
 from trailhound.detections.detect import detect
 from trailhound.detections.placeholders import Placeholders
 from trailhound.detections.proof import Proof, proof_path, prove
 from trailhound.detections.rules import Rule, RuleSet
-from trailhound.detections.sigma import PROOF, load_rules
+from trailhound.detections.sigma import load_rules
 from trailhound.engines.duckdb import DuckDB
 from trailhound.lake.arrow import events_table
 from trailhound.model import LEVELS, Record

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from trailhound.cli import render
 from trailhound.cli.findings import reached, show
 from trailhound.cli.options import Flag, LevelName, Options, open_workspace
+from trailhound.cli.rules import tell_unused
 from trailhound.errors import RequestError
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ def detect(
     for judged in detection.judged:
         for remark in _habits(judged):
             render.remark(options, f"{judged.title}: {remark}")
-    for error in detection.errors:
-        render.remark(options, f"not usable: {error.where}: {error.what}")
+    tell_unused(detection.errors, detection.left_out, options)
     render.remark(options, _summary(len(detection.findings), detection.new))
     if detection.days == 0:
         render.remark(options, "no event has changed since the last time; --all looks at everything again")

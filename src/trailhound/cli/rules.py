@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ from trailhound.cli.options import Flag, Options, open_workspace
 from trailhound.errors import RequestError
 
 if TYPE_CHECKING:
-    from trailhound.detections.rules import Rule, RuleSet
+    from collections.abc import Sequence
+
+    from trailhound.detections.rules import LeftOut, Rule, RuleSet
+    from trailhound.errors import CatalogError
 
 app = App(
     name="rules",
@@ -30,13 +34,14 @@ For example:
 
 
 @app.command(name="list")
-def list_(*paths: Path, no_pack: Flag = False, options: Options = Options()) -> None:
+def list_(*paths: Path, no_pack: Flag = False, left_out: Flag = False, options: Options = Options()) -> None:
     """List the rules that `detect` would run.
 
     For example:
 
         trailhound rules list
         trailhound rules list my-rules/ --no-pack --format json
+        trailhound rules list my-rules/ --left-out
 
     Parameters
     ----------
@@ -44,17 +49,32 @@ def list_(*paths: Path, no_pack: Flag = False, options: Options = Options()) -> 
         Sigma rules besides the pack: files, or folders of them.
     no_pack
         Leave out the rules that come with trailhound.
+    left_out
+        List what the folders hold besides rules that can run, and why it is left out.
     """
     found = open_workspace(options).rules(paths, no_pack=no_pack)
-    if options.json:
+    if left_out and options.json:
+        render.lines(found.left_out)
+    elif left_out:
+        render.table(["where", "title", "left out"], ([one.where, one.title, one.reason] for one in found.left_out))
+    elif options.json:
         render.lines(_summary(rule) for rule in found.rules)
     else:
         rows = (
             [rule.level, rule.name or rule.uid, rule.title, _techniques(rule)] for rule in found.rules if rule.output
         )
         render.table(["level", "rule", "title", "ATT&CK"], rows)
-    for error in found.errors:
+    tell_unused(found.errors, found.left_out, options)
+
+
+def tell_unused(errors: Sequence[CatalogError], left_out: Sequence[LeftOut], options: Options) -> None:
+    """Each rule that cannot be used, and how much is left out why."""
+    for error in errors:
         render.remark(options, f"not usable: {error.where}: {error.what}")
+    reasons = Counter(one.reason.split(":")[0] for one in left_out)
+    if reasons:
+        listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
+        render.remark(options, f"left out: {listed}; `trailhound rules list FOLDER --left-out` names them")
 
 
 @app.command
@@ -154,6 +174,10 @@ def _summary(rule: Rule) -> dict[str, Any]:
         "tags",
         "falsepositives",
         "references",
+        "author",
+        "license",
+        "status",
+        "date",
         "path",
         "line",
     )

@@ -135,6 +135,10 @@ def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
         falsepositives=rule.falsepositives,
         references=rule.references,
         tags=rule.tags,
+        rule_author=rule.author,
+        rule_license=rule.license,
+        rule_status=rule.status,
+        rule_date=rule.date,
     )
 
 

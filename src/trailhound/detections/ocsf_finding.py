@@ -39,6 +39,7 @@ def document(finding: Finding) -> dict[str, Any]:
         "metadata": {
             "version": OCSF_VERSION,
             "profiles": ["cloud"],
+                "rule": _rule(finding),
             "product": {"name": "trailhound", "vendor_name": "trailhound", "version": __version__},
         },
         "cloud": {"provider": "AWS", **_cloud(finding)},
@@ -122,3 +123,15 @@ def _anomaly(finding: Finding, analysis: Analysis) -> dict[str, Any]:
 
 def _limits(finding: Finding) -> dict[str, Any]:
     return {k: v for k, v in {"threshold": finding.threshold, "window_ms": finding.window_ms}.items() if v is not None}
+def _rule(finding: Finding) -> dict[str, Any]:
+    """Whose rule it is. Licences ask that it stays with what the rule finds; OCSF has no place for it."""
+    told = {
+        "author": finding.rule_author,
+        "license": finding.rule_license,
+        "status": finding.rule_status,
+        "date": finding.rule_date,
+        "references": finding.references,
+    }
+    return {name: value for name, value in told.items() if value}
+
+

@@ -17,11 +17,12 @@ import msgspec
 
 from trailhound import catalog
 from trailhound.detections.baselines.baseline import Baseline
+from trailhound.detections.collection import PROOF
 from trailhound.detections.correlations import duration_ms
 from trailhound.detections.detect import Detected, detect
 from trailhound.detections.placeholders import Placeholders, Production
 from trailhound.detections.rules import Rule, RuleSet, only
-from trailhound.detections.sigma import PROOF, load_rules
+from trailhound.detections.sigma import load_rules
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import CatalogError
 from trailhound.identity.activity import ACTIVITY

@@ -28,7 +28,7 @@ from trailhound.detections.documents import Document, Kind
 from trailhound.detections.fields import Field
 from trailhound.detections.findings import check_template, plain
 from trailhound.detections.predicate import All, Predicate
-from trailhound.detections.rules import Correlation, Rule, RuleSet
+from trailhound.detections.rules import Correlation, LeftOut, Rule, RuleSet
 from trailhound.errors import CatalogError
 
 Built = TypeVar("Built")
@@ -44,7 +44,10 @@ def load_rules(paths: Iterable[Path]) -> RuleSet:
     """
     collected = collect(paths)
     rules = _rule_set(collected.found, collected.errors)
-    return msgspec.structs.replace(rules, left_out=tuple(collected.left_out))
+    yielding = [error for error in rules.errors if isinstance(error, _YieldingError)]
+    left_out = (*collected.left_out, *(LeftOut(error.where, "", error.what) for error in yielding))
+    errors = tuple(error for error in rules.errors if error not in yielding)
+    return msgspec.structs.replace(rules, errors=errors, left_out=left_out)
 
 
 def _rule_set(found: list[Document], errors: list[CatalogError]) -> RuleSet:
@@ -68,19 +71,23 @@ def _rule_set(found: list[Document], errors: list[CatalogError]) -> RuleSet:
     return RuleSet(rules=tuple(_named(shown)), errors=tuple(errors))
 
 
+class _YieldingError(CatalogError):
+    """A rule of the pack, where one that was brought has its id."""
+
+
 class _Known(dict[str, Rule]):
     """Rules by id and by name. An id may be written in either case."""
 
     def add(self, rule: Rule) -> Rule:
         for key, what in ((rule.uid, "id"), (rule.name, "name")):
             if first := self.get(key):
-                there = f"it stands at {first.path}:{first.line}"
-                next_step = (
-                    "your own counts and not the one of the pack" if _of_pack(rule) else f"give it an {what} of its own"
-                )
+                there = f"{first.path}:{first.line}"
+                if what == "id" and _of_pack(rule) and not _of_pack(first):
+                    raise _YieldingError(f"another rule counts in its place: {there}")
                 raise CatalogError(
-                    f"another rule has the {what} {key}", where=what, causes=(there,), next_step=next_step
-                )
+                    f"another rule has the {what} {key}", where=what, causes=(f"it stands at {there}",),
+                    next_step=f"give it another {what}, or leave one of them out",
+                )  # fmt: skip
         self.update({key: rule for key in (rule.uid, rule.name) if key})
         return rule
 
@@ -254,6 +261,8 @@ def _complaint(error: BaseException, document: Document) -> CatalogError:
         line = document.line_of(*what.where.split("."))
     title = f"rule {plain(document.header.title)!r}"
     where = f"{document.path}:{line} ({title})"
+    if isinstance(what, _YieldingError):
+        return _YieldingError(what.what, where=where)
     if isinstance(what, CatalogError):
         causes = tuple(map(plain, what.causes))
         return CatalogError(plain(what.what), where=where, causes=causes, next_step=plain(what.next_step))

@@ -27,7 +27,7 @@ from trailhound.errors import WorkspaceError
 from trailhound.lake import arrow
 from trailhound.lake.tables import TABLES
 
-FORMAT = 3  # of the tables; 2: delivery and ETag in the ledger, integrity; 3: analysis of findings, hashes in integrity
+FORMAT = 4  # of the tables; 3: analysis of findings, hashes in integrity; 4: authors of rules
 KEPT = "kept.json"  # versions of the events table whose files are never deleted
 MARKER = "lake.json"
 

@@ -59,6 +59,10 @@ FINDINGS = (
     Column("falsepositives", "strings", "", "as the rule names them"),
     Column("references", "strings", "", "as the rule names them"),
     Column("tags", "strings", "", "as the rule names them"),
+    Column("rule_author", "string", "", "who wrote the rule"),
+    Column("rule_license", "string", "", "under which licence"),
+    Column("rule_status", "string", "", "as its author has it: stable, test, experimental"),
+    Column("rule_date", "string", "", "of its last change, YYYY-MM-DD"),
     Column("status", "string", "", "new, closed, suppressed"),
     Column("status_reason", "string", "", "why it was closed or suppressed"),
     Column(

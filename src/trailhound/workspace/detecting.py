@@ -10,15 +10,16 @@ import msgspec
 from trailhound import catalog
 from trailhound.cases import Decisions, by_uid, check_until
 from trailhound.detections.baselines.judge import Judged
+from trailhound.detections.collection import PROOF
 from trailhound.detections.detect import Skipped, detect
 from trailhound.detections.findings import as_table
 from trailhound.detections.incremental import Renewal, keep, renew
 from trailhound.detections.lint import lint
 from trailhound.detections.placeholders import Placeholders, Production
 from trailhound.detections.proof import ProofResult, prove
-from trailhound.detections.rules import RuleSet
+from trailhound.detections.rules import LeftOut, RuleSet
 from trailhound.detections.rules import only as only_rules
-from trailhound.detections.sigma import PROOF, load_rules
+from trailhound.detections.sigma import load_rules
 from trailhound.errors import CatalogError
 from trailhound.lake import times
 from trailhound.model import LEVELS, Finding
@@ -34,6 +35,7 @@ class Detection(msgspec.Struct, frozen=True):
     new: int  # findings that were not stored before
     judged: tuple[Judged, ...] = ()  # by baseline: on how much history it stood, and how often it fires
     days: int | None = None  # of log that had changed and were looked at; None: a part was asked for
+    left_out: tuple[LeftOut, ...]  # what the folders hold besides rules that can run
 
 
 class Detecting(Reading):
@@ -80,6 +82,7 @@ class Detecting(Reading):
         self,
         *,
         level: str | None = None,
+            left_out=chosen.left_out,
         status: str | None = None,
         rule: str | None = None,
         principal: str | None = None,
@@ -148,4 +151,5 @@ class Detecting(Reading):
 
 
 def _rule_paths(extra: Sequence[Path | str], *, no_pack: bool) -> list[Path]:
-    return [*([] if no_pack else [catalog.PACKS / "rules", catalog.PACKS / "baselines"]), *map(Path, extra)]
+    """What is brought comes first: of two rules with one id the first counts."""
+    return [*map(Path, extra), *([] if no_pack else [catalog.PACKS / "rules", catalog.PACKS / "baselines"])]

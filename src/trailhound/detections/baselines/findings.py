@@ -181,6 +181,10 @@ def _finding(rule: Rule, baseline: Baseline, incident: Incident, facts: dict[str
         falsepositives=rule.falsepositives,
         references=rule.references,
         tags=rule.tags,
+        rule_author=rule.author,
+        rule_license=rule.license,
+        rule_status=rule.status,
+        rule_date=rule.date,
         analysis=analysis,
     )
 
