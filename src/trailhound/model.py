@@ -98,6 +98,10 @@ class Finding(_Frozen, frozen=True, kw_only=True):
     falsepositives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    rule_author: str = ""
+    rule_license: str = ""
+    rule_status: str = ""  # "stable", "test", "experimental"
+    rule_date: str = ""  # of its last change, YYYY-MM-DD
     status: Literal["new", "closed", "suppressed"] = "new"
     status_reason: str = ""
     analysis: Analysis | None = None  # of a baseline: what it stood on
@@ -115,10 +119,6 @@ class Integrity(_Frozen, frozen=True, kw_only=True):
     """How many objects of the ledger are in each state; the words are those of `trailhound verify`."""
 
     verified: int
-    rule_author: str = ""
-    rule_license: str = ""
-    rule_status: str = ""  # "stable", "test", "experimental"
-    rule_date: str = ""  # of its last change, YYYY-MM-DD
     broken: int  # proven not to be what was delivered
     unverifiable: int
     unchecked: int  # `verify` has not seen them under the name by which they were ingested

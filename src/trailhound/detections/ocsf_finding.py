@@ -39,7 +39,6 @@ def document(finding: Finding) -> dict[str, Any]:
         "metadata": {
             "version": OCSF_VERSION,
             "profiles": ["cloud"],
-                "rule": _rule(finding),
             "product": {"name": "trailhound", "vendor_name": "trailhound", "version": __version__},
         },
         "cloud": {"provider": "AWS", **_cloud(finding)},
@@ -53,6 +52,7 @@ def document(finding: Finding) -> dict[str, Any]:
                 "lineage": finding.origin_uid or finding.principal_uid,
                 "count": finding.count,
                 **_limits(finding),
+                "rule": _rule(finding),
             }
         },
     }
@@ -121,8 +121,6 @@ def _anomaly(finding: Finding, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _limits(finding: Finding) -> dict[str, Any]:
-    return {k: v for k, v in {"threshold": finding.threshold, "window_ms": finding.window_ms}.items() if v is not None}
 def _rule(finding: Finding) -> dict[str, Any]:
     """Whose rule it is. Licences ask that it stays with what the rule finds; OCSF has no place for it."""
     told = {
@@ -135,3 +133,5 @@ def _rule(finding: Finding) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
+def _limits(finding: Finding) -> dict[str, Any]:
+    return {k: v for k, v in {"threshold": finding.threshold, "window_ms": finding.window_ms}.items() if v is not None}

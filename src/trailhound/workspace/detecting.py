@@ -32,10 +32,11 @@ class Detection(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]  # the gravest first
     skipped: tuple[Skipped, ...]
     errors: tuple[CatalogError, ...]  # rules that could not be read
+    left_out: tuple[LeftOut, ...]  # what the folders hold besides rules that can run
     new: int  # findings that were not stored before
     judged: tuple[Judged, ...] = ()  # by baseline: on how much history it stood, and how often it fires
     days: int | None = None  # of log that had changed and were looked at; None: a part was asked for
-    left_out: tuple[LeftOut, ...]  # what the folders hold besides rules that can run
+    exclusions: tuple[ExclusionUse, ...] = ()  # what each sets aside of the findings; those are `suppressed`
 
 
 class Detecting(Reading):
@@ -73,6 +74,7 @@ class Detecting(Reading):
             findings=self._ranked(Decisions(self.folder).applied(made.current)),
             skipped=made.found.skipped,
             errors=chosen.errors,
+            left_out=chosen.left_out,
             new=sum(finding.uid not in known for finding in made.current),
             judged=made.found.judged,
             days=made.days,
@@ -82,7 +84,6 @@ class Detecting(Reading):
         self,
         *,
         level: str | None = None,
-            left_out=chosen.left_out,
         status: str | None = None,
         rule: str | None = None,
         principal: str | None = None,
