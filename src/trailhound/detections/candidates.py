@@ -3,18 +3,33 @@
 1. The events are grouped by a few columns of few values (service, operation, outcome ...). Each rule, weakened to
    these columns, is asked once per group and not once per event: that leaves it a handful of groups.
 2. Events of those groups are copied, with the columns that rules read of them. Where the groups of a rule hold a
-   large part of all events, its whole condition decides which of them are copied.
-3. What the groups do not decide of each rule's condition is asked of the events of its groups.
+   large part of all events, its whole condition decides which of them are copied: the copy says so, and what the
+   condition reads need not be part of it.
+3. What is not decided by then of each rule's condition is asked of the events of its groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from trailhound.detections.compile import condition_sql
-from trailhound.detections.fields import ROW_FIELDS
-from trailhound.detections.predicate import TRUE, Listed, Predicate, Test, columns, relax, without
+from trailhound.detections.fields import ROW_FIELDS, Field
+from trailhound.detections.predicate import (
+    TRUE,
+    All,
+    Any,
+    Listed,
+    Not,
+    Predicate,
+    Regex,
+    Test,
+    columns,
+    relax,
+    rewrite,
+    without,
+)
 from trailhound.engines.dialect import column, identifier, literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import QueryError
@@ -43,13 +58,17 @@ SHOWN = (
     "api.operation",
     "resources",
 )
+# Of events that only some queries ask for: `resources` are fetched for those that end in a finding.
+_NARROW = tuple(path for path in SHOWN if path != "resources")
 # Most of the bytes of an event.
-_HEAVY = "raw_data"
+_RECORD = "raw_data"
+_HEAVY = frozenset({_RECORD, "api.request.data", "api.response.data"})
 GROUPS, CANDIDATES, HITS = "detect_groups", "detect_candidates", "detect_hits"
 
-_COPIED = "detect_copied"
+_COPIED, _ASKED, _LATE = "detect_copied", "detect_asked", "detect_late"
 _BATCH = 64  # rules in one statement
-_LARGE = 20_000  # events of a rule's groups beyond which, if they are also a good part of all, its condition decides
+_LARGE = 20_000  # events of a rule's groups beyond which its condition decides which of them are copied
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Query(NamedTuple):
@@ -57,36 +76,49 @@ class Query(NamedTuple):
 
     predicate: Predicate
     per_resource: bool
+    more: frozenset[str] = frozenset()  # columns that correlations read of what it matches
+
+
+class _Plan(NamedTuple):
+    """By query what is asked of it, and where."""
+
+    wanted: dict[int, list[int]]  # groups in which it may match
+    whole: set[int]  # groups whose events are all copied
+    wide: dict[
+        int, Predicate
+    ]  # of queries over much: the condition on which an event is copied, where it is not anyway
+    left: dict[int, Predicate]  # what is to be asked of the copies of its groups
+    read: dict[int, frozenset[str]]  # columns that the copies of its groups need
 
 
 def collect(
-    engine: DuckDB, queries: Mapping[int, Query], more: Iterable[str], *, since: int | None, until: int | None
+    engine: DuckDB, queries: Mapping[int, Query], *, since: int | None, until: int | None
 ) -> dict[int, QueryError]:
     """Fill CANDIDATES and HITS (`rule`, `row`, `resource.*`) with what the queries match among events of
-    since <= time < until. `more`: columns wanted besides. Queries that the engine refuses are returned, with why.
+    since <= time < until. Queries that the engine refuses are returned, with why.
     """
     within = _within(since, until)
     try:
-        _collect(engine, queries, more, within)
+        _collect(engine, queries, within)
         return {}
     except QueryError:
         refused = _refused(engine, queries)
         if not refused:
             raise
-        _collect(engine, {uid: query for uid, query in queries.items() if uid not in refused}, more, within)
+        _collect(engine, {uid: query for uid, query in queries.items() if uid not in refused}, within)
         return refused
 
 
-def _collect(engine: DuckDB, queries: Mapping[int, Query], more: Iterable[str], within: str) -> None:
+def _collect(engine: DuckDB, queries: Mapping[int, Query], within: str) -> None:
     keys = ", ".join(column(path) for path in GROUPED)
     named = ", ".join(f"{column(path)} AS {identifier(path)}" for path in GROUPED)
     engine.execute(
         f"CREATE OR REPLACE TEMP TABLE {GROUPS} AS SELECT CAST(row_number() OVER () AS INTEGER) AS grouped, * FROM "
         f"(SELECT {named}, count(*) AS events FROM events WHERE {within} GROUP BY {keys})"
     )
-    wanted = _wanted(engine, queries)
-    _copy(engine, queries, wanted, more, within)
-    _match(engine, queries, wanted)
+    plan = _plan(engine, queries)
+    _copy(engine, plan, within)
+    _match(engine, queries, plan)
 
 
 def _refused(engine: DuckDB, queries: Mapping[int, Query]) -> dict[int, QueryError]:
@@ -102,12 +134,16 @@ def _refused(engine: DuckDB, queries: Mapping[int, Query]) -> dict[int, QueryErr
 
 def _of_event(predicate: Predicate) -> Predicate:
     """What a condition over resources says of the event alone."""
-    return relax(predicate, lambda test: not columns(test) & set(ROW_FIELDS))
+    return relax(predicate, _is_of_event)
+
+
+def _is_of_event(test: Test) -> bool:
+    return not columns(test) & set(ROW_FIELDS)
 
 
 def drop(engine: DuckDB) -> None:
     engine.execute(f"DROP VIEW IF EXISTS {CANDIDATES}")
-    for table in (GROUPS, _COPIED, HITS):
+    for table in (GROUPS, _COPIED, HITS, _ASKED, _LATE):
         engine.execute(f"DROP TABLE IF EXISTS {table}")
 
 
@@ -136,53 +172,127 @@ def _wanted(engine: DuckDB, queries: Mapping[int, Query]) -> dict[int, list[int]
     return found
 
 
-def _copy(
-    engine: DuckDB, queries: Mapping[int, Query], wanted: Mapping[int, Sequence[int]], more: Iterable[str], within: str
-) -> None:
+def _plan(engine: DuckDB, queries: Mapping[int, Query]) -> _Plan:
+    wanted = _wanted(engine, queries)
     sizes = {row["grouped"]: row["events"] for row in engine.query(f"SELECT grouped, events FROM {GROUPS}")}
-    limit = max(_LARGE, sum(sizes.values()) // 50)
-    left = {uid: without(_of_event(query.predicate), _is_grouped) for uid, query in queries.items()}
-    large = {uid for uid, groups in wanted.items() if sum(sizes[group] for group in groups) > limit}
-    wide = {uid for uid in large if left[uid] != TRUE}
+    large = {uid for uid, groups in wanted.items() if sum(sizes[group] for group in groups) > _LARGE}
+    of_event = {uid: without(_of_event(queries[uid].predicate), _is_grouped) for uid in sorted(large)}
+    wide = {uid: condition for uid, condition in of_event.items() if condition != TRUE}
     whole = {group for uid, groups in wanted.items() if uid not in wide for group in groups}
-    read = {uid: columns(query.predicate) for uid, query in queries.items()}
-    paths = sorted({*SHOWN, *more}.union(*read.values()) - set(ROW_FIELDS))
-    asked = {group for groups in wanted.values() for group in groups}
-    heavy = {group for uid, groups in wanted.items() if _HEAVY in read[uid] for group in groups}
-    if _HEAVY in more:
-        heavy = asked
+    left = {
+        uid: without(query.predicate, _is_of_event if uid in wide else _is_grouped) for uid, query in queries.items()
+    }
+    read = {uid: _read(left[uid], query) for uid, query in queries.items()}
+    return _Plan(wanted, whole, wide, left, read)
+
+
+def _read(left: Predicate, query: Query) -> frozenset[str]:
+    return (columns(left) | query.more | ({"resources"} if query.per_resource else set())) - set(ROW_FIELDS)
+
+
+def _copy(engine: DuckDB, plan: _Plan, within: str) -> None:
+    """Twice over the events, because a column that is read for some of them is decompressed for nearly all."""
+    asked = {group for groups in plan.wanted.values() for group in groups}
+    full = plan.whole | _groups(plan, lambda uid: _RECORD in plan.read[uid] | columns(plan.wide.get(uid, TRUE)))
+    paths = sorted({*SHOWN}.union(*plan.read.values()))
     selects = []
-    for groups, unread in ((asked - heavy, _HEAVY), (heavy, "")):
-        conditions = [
-            f"({_among('picked.grouped', groups.intersection(wanted[uid]))} AND {condition_sql(left[uid])})"
-            for uid in sorted(wide)
-            if groups.intersection(wanted[uid])
-        ]
-        met = f"{within} AND (picked.whole OR {' OR '.join(conditions) or 'FALSE'})"
-        selects.append(f"{_select(paths, whole, groups, unread)} WHERE {met}")
+    for groups, always in ((asked - full, _NARROW), (full, SHOWN)):
+        read = {path: _groups(plan, lambda uid, path=path: path in plan.read[uid]) & groups for path in paths}
+        read |= dict.fromkeys(always, groups)
+        copied = [f"{_where(path, read[path], groups)} AS {identifier(path)}" for path in paths]
+        selects.append(_select(plan, groups, copied, within))
     engine.execute(f"CREATE OR REPLACE TEMP TABLE {_COPIED} AS {' UNION ALL '.join(selects)}")
     # Numbering them by a window would leave the copying to one thread.
     engine.execute(f"CREATE OR REPLACE TEMP VIEW {CANDIDATES} AS SELECT rowid AS row, * FROM {_COPIED}")
 
 
-def _select(paths: Iterable[str], whole: set[int], groups: set[int], unread: str) -> str:
-    """Events of some groups; `unread`: a column that no rule reads of them."""
-    copied = ", ".join(f"{column(path) if path != unread else 'NULL'} AS {identifier(path)}" for path in paths)
-    same = (f"{column(path)} IS NOT DISTINCT FROM picked.k{n}" for n, path in enumerate(GROUPED) if path != _ALWAYS)
+def _groups(plan: _Plan, chosen: Callable[[int], bool]) -> set[int]:
+    """In which any of the chosen queries may match."""
+    return {group for uid, groups in plan.wanted.items() if chosen(uid) for group in groups}
+
+
+def _where(path: str, read: set[int], groups: set[int]) -> str:
+    """A column where it is read, else NULL of its type; a small one is copied for all groups when it is for some."""
+    if read == groups or (read and path not in _HEAVY):
+        return column(path)
+    return f"CASE WHEN {_among('picked.grouped', read)} THEN {column(path)} END"
+
+
+def _select(plan: _Plan, groups: set[int], copied: Iterable[str], within: str) -> str:
+    """Events of some groups, and which of the wide queries each meets."""
+    near = [uid for uid in plan.wide if not groups.isdisjoint(plan.wanted[uid])]
+    # In WHEN, unlike in a select list, the engine asks no further where the first part of a conjunction is false.
+    flags = {uid: f"CASE WHEN near{uid} AND {_quickly(plan.wide[uid])} THEN TRUE ELSE FALSE END" for uid in near}
+    met = "".join(f", {flags.get(uid, 'FALSE')} AS {_flag(uid)}" for uid in plan.wide)
     keys = ", ".join(f"{identifier(path)} AS k{n}" for n, path in enumerate(GROUPED))
+    asking = "".join(f", {_among('grouped', plan.wanted[uid])} AS near{uid}" for uid in near)
+    same = (f"{column(path)} IS NOT DISTINCT FROM picked.k{n}" for n, path in enumerate(GROUPED) if path != _ALWAYS)
     return (
-        f"SELECT picked.grouped, {copied} FROM events JOIN "
-        f"(SELECT grouped, {keys}, {_among('grouped', whole)} AS whole FROM {GROUPS} WHERE {_among('grouped', groups)}) "
-        f"AS picked ON {column(_ALWAYS)} = picked.k{GROUPED.index(_ALWAYS)} AND {' AND '.join(same)}"
+        f"SELECT * FROM (SELECT picked.grouped, picked.whole, {', '.join(copied)}{met} FROM events JOIN "
+        f"(SELECT grouped, {keys}, {_among('grouped', plan.whole)} AS whole{asking} FROM {GROUPS} "
+        f"WHERE {_among('grouped', groups)}) AS picked "
+        f"ON {column(_ALWAYS)} = picked.k{GROUPED.index(_ALWAYS)} AND {' AND '.join(same)} WHERE {within}) "
+        f"WHERE {' OR '.join(['whole', *map(_flag, near)])}"
     )
 
 
-def _match(engine: DuckDB, queries: Mapping[int, Query], wanted: Mapping[int, Sequence[int]]) -> None:
+def _flag(uid: int) -> str:
+    return f"met{uid}"
+
+
+def _quickly(predicate: Predicate) -> str:
+    """SQL of the same condition, with what is cheap to ask before what is dear."""
+    return condition_sql(_cheap_first(rewrite(predicate, _hinted)))
+
+
+def _cheap_first(predicate: Predicate) -> Predicate:
+    match predicate:
+        case All(parts) | Any(parts):
+            ordered = sorted(map(_cheap_first, parts), key=lambda part: bool(columns(part) & _HEAVY))
+            return type(predicate)(tuple(ordered))
+        case Not(part):
+            return Not(_cheap_first(part))
+    return predicate
+
+
+def _hinted(test: Test) -> Predicate:
+    """A value in JSON is absent where the text holds neither its key nor an escape that may spell the key."""
+    field = test.field
+    if field.kind != "json" or not _PLAIN_KEY.fullmatch(field.keys[-1]):
+        return test
+    return All((Test(Field(field.name, "text", field.columns), Regex(f'"{field.keys[-1]}"|\\\\')), test))
+
+
+def _match(engine: DuckDB, queries: Mapping[int, Query], plan: _Plan) -> None:
     rows = ", ".join(f"{identifier(path)} VARCHAR" for path in ROW_FIELDS)
     engine.execute(f"CREATE OR REPLACE TEMP TABLE {HITS} (rule INTEGER, row BIGINT, {rows})")
-    for some in _batches([uid for uid in queries if wanted[uid]]):
-        statements = (_hits(uid, queries[uid], wanted[uid]) for uid in some)
+    for some in _batches([uid for uid in queries if plan.wanted[uid]]):
+        statements = (_hits(uid, queries[uid], plan) for uid in some)
         engine.execute(f"INSERT INTO {HITS} {' UNION ALL '.join(statements)}")
+
+
+def complete(engine: DuckDB, members: str) -> None:
+    """CANDIDATES gets the resources of those rows in the table `members` that were copied without."""
+    uid, operation = identifier("metadata.uid"), identifier("api.operation")
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_ASKED} AS SELECT rowid AS row, {uid} AS uid, {operation} AS operation, time, "
+        f"strftime(make_timestamp_ms(time), '%Y-%m-%d') AS day FROM {_COPIED} "
+        f"WHERE NOT whole AND rowid IN (SELECT row FROM {members})"
+    )
+    days = [row["day"] for row in engine.query(f"SELECT DISTINCT day FROM {_ASKED} ORDER BY day")]
+    if not days:
+        return
+    # An event stands once in a lake; of events that are the same but for their resources one is as good as another.
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_LATE} AS SELECT row, max(resources) AS resources FROM "
+        f"(SELECT * FROM events WHERE event_day IN ({', '.join(map(literal, days))})) AS e JOIN {_ASKED} AS asked "
+        f"ON {column('metadata.uid')} = asked.uid AND e.time = asked.time AND {column('api.operation')} = operation "
+        "GROUP BY row"
+    )
+    engine.execute(
+        f"CREATE OR REPLACE TEMP VIEW {CANDIDATES} AS SELECT copied.* REPLACE (coalesce(copied.resources, late.resources) "
+        f"AS resources) FROM (SELECT rowid AS row, * FROM {_COPIED}) AS copied LEFT JOIN {_LATE} AS late USING (row)"
+    )
 
 
 def matched(engine: DuckDB) -> set[int]:
@@ -190,16 +300,16 @@ def matched(engine: DuckDB) -> set[int]:
     return {row["rule"] for row in engine.query(f"SELECT DISTINCT rule FROM {HITS}")}
 
 
-def _hits(uid: int, query: Query, groups: Sequence[int]) -> str:
-    source = f"SELECT * FROM {CANDIDATES} WHERE {_among('grouped', groups)}"
+def _hits(uid: int, query: Query, plan: _Plan) -> str:
+    met = f" AND {_flag(uid)}" if uid in plan.wide else ""
+    source = f"SELECT * FROM {CANDIDATES} WHERE {_among('grouped', plan.wanted[uid])}{met}"
     rows = ", ".join(f"NULL AS {identifier(path)}" for path in ROW_FIELDS)
     if query.per_resource:
         # The groups are chosen below the unnesting, which stands in the select list: as a join it costs ten times as much.
         members = ", ".join(f"item.{identifier(path.split('.')[1])} AS {identifier(path)}" for path in ROW_FIELDS)
         source = f"SELECT *, {members} FROM (SELECT *, unnest(resources) AS item FROM ({source}))"
         rows = ", ".join(identifier(path) for path in ROW_FIELDS)
-    left = condition_sql(without(query.predicate, _is_grouped), identifier)
-    return f"SELECT {uid}, row, {rows} FROM ({source}) WHERE {left}"
+    return f"SELECT {uid}, row, {rows} FROM ({source}) WHERE {condition_sql(plan.left[uid], identifier)}"
 
 
 def _among(name: str, numbers: Iterable[int]) -> str:

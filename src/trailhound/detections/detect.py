@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -81,6 +81,7 @@ def _fill(engine: DuckDB, rules: Sequence[Rule], given: Placeholders) -> Filled:
 def _run(engine: DuckDB, rules: Numbered, filled: Filled, since: int | None, until: int | None) -> Detected:
     reasons: dict[int, str] = {}
     queries: dict[int, Query] = {}
+    more = _correlated(rules)
     for number, rule in rules.items():
         if isinstance(rule.logic, Correlation | Baseline):
             continue
@@ -88,15 +89,16 @@ def _run(engine: DuckDB, rules: Numbered, filled: Filled, since: int | None, unt
         if missing:
             reasons[number] = "; ".join(filled.missing[name] for name in missing)
         else:
-            queries[number] = Query(bind(rule.logic, filled), rule.per_resource)
+            queries[number] = Query(bind(rule.logic, filled), rule.per_resource, frozenset(more[number]))
     start = None if since is None else since - reach(rules.values())
-    refused = candidates.collect(engine, queries, _columns(rules), since=start, until=until)
+    refused = candidates.collect(engine, queries, since=start, until=until)
     reasons.update({number: f"the engine refuses it: {error.what}" for number, error in refused.items()})
     windows.prepare(engine)
     if any(isinstance(rule.logic, Correlation) and rule.logic.after for rule in rules.values()):
         absence.prepare(engine, until=until)
     windows.episodes(engine, {n: rules[n].episode_ms for n in queries if rules[n].output and n not in refused})
     _correlate(engine, rules, reasons)
+    candidates.complete(engine, windows.MEMBERS)
     found = [f for f in findings.findings(engine, rules) if since is None or f.last_seen_time >= since]
     skipped = [Skipped(rules[number].uid, rules[number].title, reason) for number, reason in sorted(reasons.items())]
     return Detected(tuple(found), tuple(skipped))
@@ -141,11 +143,23 @@ def reach(rules: Iterable[Rule]) -> int:
 
 def _by_origin(rules: Numbered) -> bool:
     """Does any rule ask for a session or its origin?"""
-    read = (columns(rule.logic) for rule in rules.values() if not isinstance(rule.logic, Correlation | Baseline))
-    return bool({column.path for column in ATTRIBUTED} & {*_columns(rules)}.union(*read))
+    return bool({column.path for column in ATTRIBUTED} & read(rules.values()))
 
 
-def _columns(rules: Mapping[int, Rule]) -> list[str]:
-    """What correlations group by and count."""
-    bases = [base for rule in rules.values() if isinstance(rule.logic, Correlation) for base in rule.logic.bases]
-    return [path for base in bases for field in (*base.groups, *base.values) for path in field.columns]
+def read(rules: Iterable[Rule]) -> set[str]:
+    """Columns of the events that rules and correlations read; not those of baselines."""
+    numbered = dict(enumerate(rules))
+    own = (columns(rule.logic) for rule in numbered.values() if not isinstance(rule.logic, Correlation | Baseline))
+    return set[str]().union(*own, *_correlated(numbered).values())
+
+
+def _correlated(rules: Numbered) -> dict[int, set[str]]:
+    """By rule the columns that correlations group its events by and count in them, however far above it they stand."""
+    positions = {rule.uid: number for number, rule in rules.items()}
+    found: dict[int, set[str]] = {number: set() for number in rules}
+    for number, rule in reversed(rules.items()):  # a correlation stands after those it stands on
+        if isinstance(rule.logic, Correlation):
+            for base in rule.logic.bases:
+                own = {path for field in (*base.groups, *base.values) for path in field.columns}
+                found[positions[base.rule_uid]] |= own | found[number]
+    return found
