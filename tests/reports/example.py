@@ -83,6 +83,10 @@ FINDING = Finding(
     falsepositives=("An approved tear-down of an environment", "A deployment that replaces its whole fleet"),
     references=("https://attack.mitre.org/techniques/T1485/",),
     tags=("attack.impact",),
+    rule_author="trailhound",
+    rule_license="Apache-2.0",
+    rule_status="test",
+    rule_date="2026-11-24",
 )
 
 SQL = """SELECT count(*) FILTER (status_id = 2) > 0 AS answer,

@@ -44,6 +44,10 @@ def test_it_tells_the_story_then_what_to_do_then_why() -> None:
     assert CLEAN.startswith(f"# {INVESTIGATION.subject.title}\n\n**Malicious**, high confidence.")
 
 
+def test_it_names_whose_rule_it_was() -> None:
+    assert "- Rule by: trailhound, Apache-2.0, test, 2026-11-24" in CLEAN.splitlines()
+
+
 def test_answers_read_back_word_for_word() -> None:
     read = "\n".join("".join(c.content for c in token.children or ()) for token in PARSER.parse(CLEAN))
     for answer in ANSWERS:

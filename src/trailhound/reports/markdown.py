@@ -100,6 +100,7 @@ def _header(investigation: Investigation) -> Iterator[str]:
             f"From: {', '.join(code(ip) for ip in finding.src_ips[:8])}",
             f"How many: {escape(words.how_many(finding))}",
             f"Rule: {escape(finding.rule_title)} ({finding.level}) {escape(', '.join(finding.attacks[:8]))}".rstrip(),
+            f"Rule by: {escape(words.rule_source(finding)) or 'nobody is named'}",
         )
     )
 

@@ -113,6 +113,12 @@ def how_many(finding: Finding) -> str:
     return f"{counted} (the rule asks for {finding.threshold:,}{within})"
 
 
+def rule_source(finding: Finding) -> str:
+    """Who wrote the rule, under which licence, how mature it is, and of when: as far as it says."""
+    told = (finding.rule_author, finding.rule_license, finding.rule_status, finding.rule_date)
+    return ", ".join(inline(each) for each in told if each)
+
+
 def stood_on(basis: Basis) -> str:
     """`12 objects, 3,401 events, 0 rejected; 12 verified`."""
     counted = [plural(basis.objects, "object"), plural(basis.events, "event")]
