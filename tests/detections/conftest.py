@@ -15,7 +15,9 @@ from trailhound.detections.detect import Detected, detect
 from trailhound.detections.placeholders import Placeholders
 from trailhound.detections.sigma import load_rules
 from trailhound.engines.duckdb import DuckDB
+from trailhound.lake import arrow
 from trailhound.lake.arrow import events_table
+from trailhound.lake.tables import TABLES
 from trailhound.model import Record
 from trailhound.ocsf.normalize import normalize
 
@@ -48,6 +50,8 @@ def numbers(found: Detected) -> set[int]:
 def fires(tmp_path_factory: pytest.TempPathFactory) -> Fires:
     """Run one rule file (text) over records."""
     folder, engine = tmp_path_factory.mktemp("rules"), DuckDB(threads=1)
+    for table in ("integrity", "integrity_periods"):
+        engine.mount(table, [], ddl=arrow.ddl(TABLES[table].columns))
 
     def run(rule: str, records: Sequence[dict[str, Any]], placeholders: Placeholders | None = None) -> Detected:
         path: Path = folder / "rule.yml"

@@ -23,6 +23,7 @@ from trailhound.detections.rules import Base, Chain, Correlation, CorrelationKin
 from trailhound.errors import CatalogError
 
 Find = Callable[[str], Rule | None]  # by name or id
+Literals = tuple[frozenset[int], frozenset[int]]  # bases that are there, bases that are not
 
 MOST_CHAINS = 64  # each is a window over all events of the group
 MOST_RULES = 200  # that one stands on, and that these stand on, each as often as it is stood on
@@ -149,8 +150,13 @@ def _chains(
     else:
         some = islice(combinations(everything, _least(thresholds, everything)), MOST_CHAINS + 1)
         found = _check_many({(frozenset(each), frozenset[int]()) for each in some})
-    chains = {Chain(tuple(sorted(present)), tuple(sorted(absent))) for present, absent in found}
+    least = [one for one in found if not any(other != one and _part(other, one) for other in found)]
+    chains = {Chain(tuple(sorted(present)), tuple(sorted(absent))) for present, absent in least}
     return tuple(sorted(chains, key=lambda chain: (chain.present, chain.absent)))
+
+
+def _part(one: Literals, other: Literals) -> bool:
+    return one[0] <= other[0] and one[1] <= other[1]
 
 
 def _least(thresholds: Sequence[Threshold], everything: range) -> int:
@@ -163,9 +169,6 @@ def _least(thresholds: Sequence[Threshold], everything: range) -> int:
         where=_CONDITION,
         next_step="write gte, or leave the condition out for all of them",
     )
-
-
-Literals = tuple[frozenset[int], frozenset[int]]  # bases that are there, bases that are not
 
 
 def _normal_form(node: Any, references: Sequence[str], *, wanted: bool) -> set[Literals]:
