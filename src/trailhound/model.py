@@ -224,6 +224,13 @@ class Exhibit(_Frozen, frozen=True, kw_only=True):
     principal_uid: str
 
 
+class Cited(_Frozen, frozen=True, kw_only=True):
+    """An event that the document cites, and what it was: the SHA-256 of its record, of each if there are several."""
+
+    uid: str
+    sha256: tuple[str, ...]
+
+
 class Paragraph(_Frozen, frozen=True, kw_only=True):
     paragraph: str  # "what happened", "who", "from where", "what was hit"
     sentences: tuple[Sentence, ...]
@@ -285,3 +292,4 @@ class Investigation(_Frozen, frozen=True, kw_only=True):
     unknowns: tuple[Unknown, ...]
     versions: dict[str, str]
     exhibits: tuple[Exhibit, ...] = ()  # what sentences of the narrative cite first, in order of time
+    cited: tuple[Cited, ...] = ()  # all that anything in the document cites

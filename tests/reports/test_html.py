@@ -14,7 +14,7 @@ from tests.reports.example import ANSWERS, BRIEF, FINDING, INVESTIGATION, NARRAT
 from tests.reports.hostile import HIDDEN, TEXTS, check_poisoned, poisoned
 
 from trailhound.model import Investigation, Moment, Recommendation, Source
-from trailhound.reports import html, outline
+from trailhound.reports import html, outline, reading
 
 SECTIONS = [
     "top",
@@ -215,3 +215,11 @@ def test_files_beyond_the_limit_are_counted() -> None:
     assert len([value for value in read.all("id") if re.fullmatch(r"f\d+", value)]) == outline.FILES_SHOWN
     assert "and 40 more, which the JSON document holds." in read.text
     assert "F8 +17" in read.text
+
+
+@pytest.mark.parametrize("poison", TEXTS)
+def test_the_document_comes_out_of_the_page_as_it_went_in(poison: str, tmp_path) -> None:
+    document = poisoned(INVESTIGATION, poison[:400])  # whole, it would be too large to be carried
+    path = tmp_path / "report.html"
+    path.write_text(html.render(document) + "\n", "utf-8")
+    assert reading.read(path) == (document, [])

@@ -1,4 +1,4 @@
-"""`trailhound verify PATH`."""
+"""`trailhound verify PATH`, of logs or of a report."""
 
 from __future__ import annotations
 
@@ -31,25 +31,29 @@ def verify(
     map_: Annotated[tuple[str, ...], Parameter(name="--map")] = (),
     options: Options = Options(),
 ) -> int:
-    """Prove, offline, that CloudTrail logs are whole: none altered, none missing.
+    """Prove, offline, that CloudTrail logs are whole: none altered, none missing. Or run a report again.
 
     Digest files carry a signature of AWS, name the log files of their hour with their hashes, and name their predecessor.
     PATH is a copy of the bucket, with the digests; nothing in it is changed. The newest digest can only be proven
     with its S3 metadata beside it, in NAME.metadata.json as `aws s3api head-object` prints them.
 
-    Exit status: 0 all is verified; 1 something is broken or missing; 3 it cannot be told, with the reason;
-    2 could not be carried out.
+    Where PATH is a report of `investigate`, as JSON or HTML, its investigation is made again over the lake as it is now:
+    each claim of it holds, or is named with the reason why it does not.
+
+    Exit status: 0 all is verified, every claim holds; 1 something is broken or missing; 3 it cannot be told, with the
+    reason; 2 could not be carried out.
 
     For example:
 
         trailhound verify copy-of-bucket/ --public-keys keys.json
         trailhound verify copy/ --since 2026-03-01 --until 2026-03-31 --format json
+        trailhound verify report.html
         trailhound verify copy/ --map s3://our-trail/prod=copy/moved --fetch-keys --profile audit
 
     Parameters
     ----------
     path
-        A folder, an archive or a glob.
+        A folder, an archive or a glob; or a report.
     since
         Only logs that were delivered at this time or later. Default: the first thing found.
     until
@@ -65,6 +69,10 @@ def verify(
         Which bucket and prefix a folder is a copy of, as s3://bucket/prefix=FOLDER. May be given several times.
         Default: what the path says from AWSLogs/ on.
     """
+    from trailhound.reports.reading import is_report  # noqa: PLC0415 - start-up
+
+    if is_report(Path(path)):
+        return _report(path, options)
     with render.progress(options, "verifying") as advance:
         found = open_workspace(options).verify(
             path,
@@ -81,6 +89,24 @@ def verify(
     else:
         _show(found)
     return _STATUS[found.verdict]
+
+
+def _report(path: str, options: Options) -> int:
+    with render.progress(options, "asking again", unit="questions") as advance:
+        found = open_workspace(options).verify_report(path, progress=advance)
+    if options.json:
+        render.document(found)
+    else:
+        failed = [claim for claim in found.claims if claim.state != "holds"]
+        held = f"{len(found.claims) - len(failed):,} of {render.counted(len(found.claims), 'claim')} hold"
+        render.pairs({"report": found.uid, "verdict": f"{found.verdict}: {held}"})
+        for line in (*found.faults, *found.remarks):
+            render.text(line)
+        if failed:
+            render.table(["", "in", "claim", "because"], [[c.state, c.part, c.text, c.because] for c in failed])
+        for text in found.new:
+            render.text(f"said now, and not in the report: {text}")
+    return int(found.verdict == "broken")
 
 
 def _show(found: Verification) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,13 +9,14 @@ import msgspec
 
 from trailhound.engines.duckdb import DuckDB
 from trailhound.investigation import answers as asking
-from trailhound.investigation import gaps, left_out, narrative, recommendations, sentences, timeline, verdict
+from trailhound.investigation import gaps, left_out, narrative, recommendations, replay, sentences, timeline, verdict
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
 from trailhound.model import (
     Answer,
     Artifact,
+    Cited,
     Finding,
     Gap,
     Investigation,
@@ -102,7 +102,10 @@ def investigate(
         versions=dict(inputs.versions),
         exhibits=exhibits,
     )
-    return msgspec.structs.replace(document, uid=hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16])
+    hashes = replay.hashes(inputs.engine, document)
+    cited = tuple(Cited(uid=uid, sha256=hashes[uid]) for uid in sorted(hashes))
+    document = msgspec.structs.replace(document, cited=cited)
+    return msgspec.structs.replace(document, uid=replay.uid_of(document))
 
 
 def _pivot(third: Sequence[Answer], evidence: Evidence, inputs: Inputs) -> tuple[Answer, ...]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -20,6 +22,8 @@ from trailhound.reports import charts, svg, words
 from trailhound.reports.outline import LISTED, leading, outline
 
 TEMPLATES = Path(__file__).parent / "templates"
+DOCUMENT = "document"  # id of the element that carries the document, for `verify`
+MOST_CARRIED = 2_000_000  # characters of it; a larger one is verified as JSON
 
 
 def render(investigation: Investigation) -> str:
@@ -34,10 +38,20 @@ def render(investigation: Investigation) -> str:
             outline=outline(investigation),
             leading=leading(investigation),
             hours=charts.hours(investigation),
+            document=_carried(investigation),
+            document_id=DOCUMENT,
             style=Markup(style),  # noqa: S704 our own file, never data
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         )
     )
+
+
+def _carried(investigation: Investigation) -> Markup:
+    """The document itself, for `verify`, in printable ASCII without a character of HTML; nothing when it is too large."""
+    text = json.dumps(msgspec.to_builtins(investigation), separators=(",", ":"))
+    for character in "<>&\x7f":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text if len(text) <= MOST_CARRIED else "")  # noqa: S704 - escaped above
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,13 +16,15 @@ from trailhound.errors import RequestError
 from trailhound.identity.occurrences import Occurrences
 from trailhound.ingest import proofs
 from trailhound.ingest.ledger import totals
-from trailhound.investigation import answers, steps
+from trailhound.investigation import answers, replay, steps
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Question, question, questions
+from trailhound.investigation.replay import Replay
 from trailhound.lake import times
 from trailhound.lake.lake import Snapshot
 from trailhound.model import Answer, Investigation, Observable
+from trailhound.reports.reading import read
 from trailhound.workspace.reading import Progress, Reading
 
 
@@ -40,22 +44,34 @@ class Investigating(Reading):
                 "name one finding, or one observable", next_step="`trailhound findings` lists the findings"
             )
         engine, snapshot, index = self._indexed()
-        stored = self._stored(engine)
-        inputs = steps.Inputs(
-            engine=engine,
-            settings=self.settings,
-            findings=stored,
-            as_of=self._as_of(engine, snapshot),
-            versions=_versions(),
-        )
-        context.mount(engine)
+        inputs = self._inputs(engine, snapshot)
         if finding_uid is not None:
-            finding = by_uid(stored, finding_uid)
+            finding = by_uid(inputs.findings, finding_uid)
             scope = scoping.of_finding(engine, finding)
             return steps.investigate(inputs, scope, finding=finding, observable=None, progress=progress)
         asked = scoping.parse(observable or "")
         scope = self._scope(engine, asked, at, window, index)
         return steps.investigate(inputs, scope, finding=None, observable=asked, progress=progress)
+
+    def verify_report(self, path: str | Path, *, progress: Progress | None = None) -> Replay:
+        """Run the investigation of a report again, over the lake as it is now, and compare claim by claim.
+
+        `path`: the report as JSON or HTML. Raises RequestError when it is none.
+        """
+        document, faults = read(Path(path))
+        engine, snapshot, index = self._indexed()
+        inputs = self._inputs(engine, snapshot)
+        about, (since, until) = document.subject, document.subject.window
+        again = None
+        with suppress(RequestError):  # none of the events that it is about is there
+            if document.finding:
+                scope = scoping.of_finding(engine, document.finding)
+            else:
+                scope = scoping.of_observable(engine, about.observable or scoping.parse(""), since, until, index)
+            again = steps.investigate(
+                inputs, scope, finding=document.finding, observable=about.observable, progress=progress
+            )
+        return replay.compare(document, again, replay.hashes(engine, document), faults)
 
     def ask(self, name: str, observable: str, *, at: str | None = None, window: str = "7d") -> Answer:
         """One question (`ip_address.who_else`, or its number in the catalogue) of `KIND=VALUE`."""
@@ -88,6 +104,16 @@ class Investigating(Reading):
                 next_step=f"try `trailhound search '{asked.value}'`",
             )
         return scoping.of_observable(engine, asked, until - times.duration(window), until, index)
+
+    def _inputs(self, engine: DuckDB, snapshot: Snapshot) -> steps.Inputs:
+        context.mount(engine)
+        return steps.Inputs(
+            engine=engine,
+            settings=self.settings,
+            findings=self._stored(engine),
+            as_of=self._as_of(engine, snapshot),
+            versions=_versions(),
+        )
 
     def _as_of(self, engine: DuckDB, snapshot: Snapshot) -> dict[str, Any]:
         integrity = proofs.counts(engine) or "not verified"
