@@ -70,6 +70,23 @@ class Analysis(_Frozen, frozen=True, kw_only=True):
     peers_alike: int | None = None  # of these, that had done the same before
 
 
+class Reason(_Frozen, frozen=True, kw_only=True):
+    """What adds to a risk, or takes from it."""
+
+    points: int
+    text: str
+
+
+class Risk(_Frozen, frozen=True, kw_only=True):
+    """How much a finding, or all of an incident, asks to be looked at first."""
+
+    score: int  # 0 to 100
+    level: Level
+    alone: int  # of the finding (of an incident: its gravest), before what else its lineage did
+    reasons: tuple[Reason, ...]  # their points add up to the score, but for its bounds
+    unknown: tuple[str, ...] = ()  # evidence that was not there to be weighed: nothing was taken off for it
+
+
 class Finding(_Frozen, frozen=True, kw_only=True):
     """A rule met events. Stored as is; shown as an OCSF Detection Finding (2004)."""
 
@@ -105,6 +122,24 @@ class Finding(_Frozen, frozen=True, kw_only=True):
     status: Literal["new", "closed", "suppressed"] = "new"
     status_reason: str = ""
     analysis: Analysis | None = None  # of a baseline: what it stood on
+    incident_uid: str = ""  # not stored, as `risk`: both depend on all findings and on what the log tells by now
+    risk: Risk | None = None
+
+
+class Incident(_Frozen, frozen=True, kw_only=True):
+    """Findings of one lineage that lie near each other in time: one thing to look at."""
+
+    uid: str  # hash of the lineage and its first finding: stable while it grows
+    origin_uid: str  # who stands behind it
+    title: str  # of its gravest finding
+    level: Level  # of that finding
+    status: Literal["new", "closed", "suppressed"]  # new while any of its findings is
+    risk: Risk
+    first_seen_time: int
+    last_seen_time: int
+    tactics: tuple[str, ...]  # ATT&CK, in order of time
+    account_uids: tuple[str, ...]
+    finding_uids: tuple[str, ...]  # the gravest first: the one to open
 
 
 class Gap(_Frozen, frozen=True, kw_only=True):

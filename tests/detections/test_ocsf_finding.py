@@ -11,10 +11,10 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from trailhound.catalog import PACKS
 from trailhound.detections.findings import as_table, from_rows
-from trailhound.detections.ocsf_finding import document
+from trailhound.detections.ocsf_finding import document, incident_document
 from trailhound.detections.sigma import load_rules
 from trailhound.engines.duckdb import DuckDB
-from trailhound.model import Analysis, Finding, Resource
+from trailhound.model import Analysis, Finding, Incident, Reason, Resource, Risk
 from trailhound.vocab import attack
 
 FINDING = Finding(
@@ -31,12 +31,26 @@ ANALYSIS = Analysis(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def validator():
+RISK = Risk(
+    score=96, level="critical", alone=90, reasons=(Reason(points=80, text="its level"), Reason(points=16, text="more")),
+    unknown=("what is usual",),
+)  # fmt: skip
+INCIDENT = Incident(
+    uid="cd34", origin_uid=FINDING.principal_uid, title="alice did it", level="critical", status="new", risk=RISK,
+    first_seen_time=1, last_seen_time=2, tactics=("impact",), account_uids=("111122223333",), finding_uids=("ab12",),
+)  # fmt: skip
+
+
+def validate(class_name: str) -> jsonschema_rs.Validator:
     schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version="1.8.0")).get_class_schema(
-        class_name="detection_finding", profiles=["cloud"]
+        class_name=class_name, profiles=["cloud"]
     )
     return jsonschema_rs.validator_for(json.loads(json.dumps(schema)))
+
+
+@pytest.fixture(scope="module")
+def validator():
+    return validate("detection_finding")
 
 
 def test_it_is_valid(validator):
@@ -59,6 +73,28 @@ def test_a_baselines_finding_says_what_was_expected_what_was_seen_and_on_what_hi
     assert analysis["baselines"][0]["observations"][0]["value"] == "0 to 2"
     assert "412 days" in analysis["baselines"][0]["observed_pattern"]
     assert shown["finding_info"]["analytic"]["type"] == "Statistical"
+
+
+def test_a_risk_and_an_incident_are_told_in_ocsfs_words(validator):
+    shown = document(msgspec.structs.replace(FINDING, incident_uid="cd34", risk=RISK))
+    assert [error.message for error in validator.iter_errors(shown)] == []
+    assert (shown["risk_score"], shown["risk_level_id"], shown["risk_level"]) == (96, 4, "Critical")
+    assert shown["risk_details"] == "+80 its level; +16 more; not known: what is usual"
+    assert shown["unmapped"]["trailhound"]["incident"] == "cd34"
+
+
+@pytest.mark.parametrize(("status", "caption"), [("new", "New"), ("closed", "Closed"), ("suppressed", "On Hold")])
+def test_an_incident_is_a_valid_incident_finding(status, caption):
+    shown = incident_document(msgspec.structs.replace(INCIDENT, status=status), [FINDING])
+    shown = json.loads(msgspec.json.encode(shown))
+    assert [error.message for error in validate("incident_finding").iter_errors(shown)] == []
+    assert [one["uid"] for one in shown["finding_info_list"]] == ["ab12"]
+    assert shown["unmapped"]["trailhound"]["risk_score"] == 96
+    assert shown["status"] == caption
+    bare = msgspec.structs.replace(INCIDENT, account_uids=(), tactics=())
+    bare_finding = msgspec.structs.replace(FINDING, attacks=())
+    shown = json.loads(msgspec.json.encode(incident_document(bare, [bare_finding])))
+    assert [error.message for error in validate("incident_finding").iter_errors(shown)] == []
 
 
 def test_a_stored_finding_comes_back_as_it_was():

@@ -63,7 +63,7 @@ def detect(
     detection = open_workspace(options).detect(
         since=since, until=until, rules=rules, only=only, no_pack=no_pack, everything=everything
     )
-    show(detection.findings, options)
+    show(detection.findings, detection.incidents, options)
     for skipped in detection.skipped:
         render.remark(options, f"not run: {skipped.title}: {skipped.reason}")
     for judged in detection.judged:

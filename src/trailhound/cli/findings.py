@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
@@ -12,7 +12,7 @@ from trailhound.cli import render
 from trailhound.cli.options import LEVELS, LevelName, Options, open_workspace
 
 if TYPE_CHECKING:
-    from trailhound.model import Finding
+    from trailhound.model import Finding, Incident
 
 app = App(name="findings", help_format="plaintext")
 
@@ -24,14 +24,18 @@ def findings(
     status: Literal["new", "closed", "suppressed"] | None = None,
     rule: str | None = None,
     principal: str | None = None,
+    by: Literal["incident", "finding"] | None = None,
     fail_on: LevelName | None = None,
     options: Options = Options(),
 ) -> int:
-    """List stored findings; close or suppress one, with a reason.
+    """Where do I start? List what was found, ranked by risk; close or suppress a finding, with a reason.
+
+    Findings of one identity that lie near each other in time are one incident. Risk is a number from 0 to 100.
 
     For example:
 
-        trailhound findings --level high --status new
+        trailhound findings
+        trailhound findings --by finding --level high --status new
         trailhound findings --principal alice --format json
         trailhound findings close 4f2a --because "approved change CHG-42"
         trailhound findings suppress 4f2a --because "nightly rotation" --until 2026-12-31
@@ -46,15 +50,17 @@ def findings(
         Only those of this rule, by id or title.
     principal
         Only those of this principal, by ARN or by name.
+    by
+        List incidents, or single findings. Default: incidents as a table, findings as JSON.
     fail_on
         Exit with status 1 when a listed open finding has this level or a higher one.
     """
     workspace = open_workspace(options)
-    found = workspace.findings(level=level, status=status, rule=rule, principal=principal)
-    show(found, options)
-    if not found:
+    found = workspace.assessed(level=level, status=status, rule=rule, principal=principal)
+    show(found.findings, found.incidents, options, by=by)
+    if not found.findings:
         render.remark(options, _none(workspace.findings(), rule, principal))
-    return int(fail_on is not None and reached(fail_on, found))
+    return int(fail_on is not None and reached(fail_on, found.findings))
 
 
 @app.command
@@ -126,18 +132,56 @@ def reached(level: LevelName, found: Sequence[Finding]) -> bool:
     return gravest >= LEVELS.index(level)
 
 
-def show(found: Sequence[Finding], options: Options) -> None:
-    """Findings as OCSF Detection Findings, JSON Lines; or as a table."""
+def show(
+    found: Sequence[Finding],
+    incidents: Sequence[Incident],
+    options: Options,
+    *,
+    by: Literal["incident", "finding"] | None = None,
+) -> None:
+    """As JSON Lines in OCSF: Detection Findings, or Incident Findings; else incidents in words, or findings in a table."""
+    from trailhound.detections.ocsf_finding import document, incident_document  # noqa: PLC0415 - start-up
+
+    if (by or ("finding" if options.json else "incident")) == "finding":
+        if options.json:
+            render.lines(document(finding) for finding in found)
+        elif found:
+            render.table(["risk", "level", "finding", "first seen", "what", "status"], map(_row, found))
+        return
+    members: dict[str, list[Finding]] = {}
+    for finding in found:
+        members.setdefault(finding.incident_uid, []).append(finding)
     if options.json:
-        from trailhound.detections.ocsf_finding import document  # noqa: PLC0415 - start-up
-
-        render.lines(document(finding) for finding in found)
-    elif found:
-        render.table(["level", "finding", "first seen", "what", "status"], map(_row, found))
+        render.lines(incident_document(incident, members[incident.uid]) for incident in incidents)
+    elif incidents:
+        render.text("\n\n".join("\n".join(_told(one, len(members[one.uid]))) for one in incidents))
 
 
-def _row(finding: Finding) -> list[str]:
+def _told(incident: Incident, shown: int) -> Iterator[str]:
+    """An incident in a few lines. Its words come from findings, which bound and clean what the log says."""
+    from trailhound.detections.ocsf_finding import risk_words  # noqa: PLC0415 - start-up
+
+    count = render.counted(len(incident.finding_uids), "finding")
+    count += f", {shown:,} of them asked for" if shown < len(incident.finding_uids) else ""
+    status = "" if incident.status == "new" else f"  {incident.status}"
+    who = render.cell(incident.origin_uid.rpartition(":")[2]) or "someone"
+    yield f"{incident.level}  {incident.uid[:8]}  risk {incident.risk.score}  {who}  {_when(incident)}  {count}{status}"
+    yield f"  {render.cell(incident.title)}"
+    if incident.tactics:
+        yield f"  {' → '.join(incident.tactics)}"
+    for words in risk_words(incident.risk):
+        yield f"    {words}"
+    yield f"  start with: trailhound investigate {incident.finding_uids[0][:8]}"
+
+
+def _when(incident: Incident) -> str:
+    first, last = render.at(incident.first_seen_time)[:16], render.at(incident.last_seen_time)[:16]
+    return first if first == last else f"{first} to {last[11:] if first[:10] == last[:10] else last}"
+
+
+def _row(finding: Finding) -> list[str | int]:
     what = finding.title
     if finding.origin_uid not in ("", finding.principal_uid):
         what += f" (behind it: {finding.origin_uid.rpartition(':')[2]})"
-    return [finding.level, finding.uid[:8], render.at(finding.first_seen_time)[:16], what, finding.status]
+    risk = finding.risk.score if finding.risk else 0
+    return [risk, finding.level, finding.uid[:8], render.at(finding.first_seen_time)[:16], what, finding.status]

@@ -1,17 +1,20 @@
-"""A finding as the world knows it: an OCSF Detection Finding (2004)."""
+"""A finding as the world knows it: an OCSF Detection Finding (2004); an incident: an Incident Finding (2005)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from trailhound import __version__
-from trailhound.model import Analysis, Finding, Level
+from trailhound.model import Analysis, Finding, Incident, Level, Risk
 from trailhound.ocsf.schema import OCSF_VERSION
 from trailhound.vocab import attack, ocsf
 
-CLASS_UID = 2004
+CLASS_UID, INCIDENT_UID = 2004, 2005
 _SEVERITY: dict[Level, int] = {"informational": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
 _STATUS = {"new": 1, "suppressed": 3, "closed": 4}
+_INCIDENT_STATUS = {"new": 1, "suppressed": 3, "closed": 5}
+_RISK: dict[Level, int] = {"informational": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
 _CREATE = 1
 _RULE, _STATISTICAL = (1, "Rule"), (3, "Statistical")
 _IP, _USER_UID, _RESOURCE_UID = 2, 31, 10
@@ -19,43 +22,91 @@ _IP, _USER_UID, _RESOURCE_UID = 2, 31, 10
 
 def document(finding: Finding) -> dict[str, Any]:
     """JSON of one finding, valid against OCSF 1.8 with the cloud profile; times in epoch milliseconds."""
-    kind, severity, status = ocsf.CLASSES[CLASS_UID], _SEVERITY[finding.level], _STATUS[finding.status]
     return {
-        "category_uid": kind.category_uid,
-        "category_name": kind.category,
-        "class_uid": CLASS_UID,
-        "class_name": kind.caption,
-        "activity_id": _CREATE,
-        "activity_name": kind.activity[_CREATE],
-        "type_uid": ocsf.type_uid(CLASS_UID, _CREATE),
-        "type_name": kind.type_name(_CREATE),
-        "severity_id": severity,
-        "severity": ocsf.SEVERITY[severity],
-        "status_id": status,
-        "status": kind.status[status],
+        **_base(CLASS_UID, finding.level, _STATUS[finding.status], finding.last_seen_time),
         **({"status_detail": finding.status_reason} if finding.status_reason else {}),
-        "time": finding.last_seen_time,
         "message": finding.title,
-        "metadata": {
-            "version": OCSF_VERSION,
-            "profiles": ["cloud"],
-            "product": {"name": "trailhound", "vendor_name": "trailhound", "version": __version__},
-        },
         "cloud": {"provider": "AWS", **_cloud(finding)},
         "finding_info": _info(finding),
         "evidences": _evidences(finding),
         **({"resources": [_resource(r.uid, r.type) for r in finding.resources]} if finding.resources else {}),
         **({"anomaly_analyses": [_anomaly(finding, finding.analysis)]} if finding.analysis else {}),
+        **(_risk(finding.risk) if finding.risk else {}),
         "observables": _observables(finding),
         "unmapped": {
             "trailhound": {
                 "lineage": finding.origin_uid or finding.principal_uid,
                 "count": finding.count,
+                **({"incident": finding.incident_uid} if finding.incident_uid else {}),
                 **_limits(finding),
                 "rule": _rule(finding),
             }
         },
     }
+
+
+def incident_document(incident: Incident, members: Sequence[Finding]) -> dict[str, Any]:
+    """JSON of one incident with its findings, valid against OCSF 1.8. OCSF has no risk for it: that is in `unmapped`."""
+    accounts = {"account": {"uid": incident.account_uids[0]}} if incident.account_uids else {}
+    techniques = dict.fromkeys(uid for finding in members for uid in finding.attacks)
+    return {
+        **_base(INCIDENT_UID, incident.level, _INCIDENT_STATUS[incident.status], incident.last_seen_time),
+        "start_time": incident.first_seen_time,
+        "end_time": incident.last_seen_time,
+        "message": incident.title,
+        "count": len(members),
+        "assignee_group": {"name": "unassigned"},  # OCSF asks for one
+        "cloud": {"provider": "AWS", **accounts},
+        "finding_info_list": [_info(finding) for finding in members],
+        **({"attacks": [_attack(uid) for uid in techniques]} if techniques else {}),
+        "unmapped": {
+            "trailhound": {
+                "uid": incident.uid,
+                "lineage": incident.origin_uid,
+                "tactics": incident.tactics,
+                "accounts": incident.account_uids,
+                **_risk(incident.risk),
+            }
+        },
+    }
+
+
+def _base(class_uid: int, level: Level, status: int, time: int) -> dict[str, Any]:
+    kind, severity = ocsf.CLASSES[class_uid], _SEVERITY[level]
+    return {
+        "category_uid": kind.category_uid,
+        "category_name": kind.category,
+        "class_uid": class_uid,
+        "class_name": kind.caption,
+        "activity_id": _CREATE,
+        "activity_name": kind.activity[_CREATE],
+        "type_uid": ocsf.type_uid(class_uid, _CREATE),
+        "type_name": kind.type_name(_CREATE),
+        "severity_id": severity,
+        "severity": ocsf.SEVERITY[severity],
+        "status_id": status,
+        "status": kind.status[status],
+        "time": time,
+        "metadata": {
+            "version": OCSF_VERSION,
+            "profiles": ["cloud"],
+            "product": {"name": "trailhound", "vendor_name": "trailhound", "version": __version__},
+        },
+    }
+
+
+def _risk(risk: Risk) -> dict[str, Any]:
+    return {
+        "risk_score": risk.score,
+        "risk_level_id": _RISK[risk.level],
+        "risk_level": "Info" if risk.level == "informational" else risk.level.capitalize(),
+        "risk_details": "; ".join(risk_words(risk)),
+    }
+
+
+def risk_words(risk: Risk) -> list[str]:
+    """Each reason with its points, then what is not known."""
+    return [f"{one.points:+d} {one.text}" for one in risk.reasons] + [f"not known: {one}" for one in risk.unknown]
 
 
 def _cloud(finding: Finding) -> dict[str, Any]:

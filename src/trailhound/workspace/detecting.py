@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from trailhound.detections.baselines.judge import Judged
 from trailhound.detections.collection import PROOF
 from trailhound.detections.detect import Skipped, detect
 from trailhound.detections.findings import as_table
+from trailhound.detections.incidents import Assessed, assess
 from trailhound.detections.incremental import Renewal, keep, renew
 from trailhound.detections.lint import lint
 from trailhound.detections.placeholders import Placeholders, Production
@@ -22,14 +23,16 @@ from trailhound.detections.rules import only as only_rules
 from trailhound.detections.sigma import load_rules
 from trailhound.errors import CatalogError
 from trailhound.lake import times
-from trailhound.model import LEVELS, Finding
-from trailhound.workspace.reading import Progress, Reading
+from trailhound.model import LEVELS, Finding, Incident
+from trailhound.workspace.excluding import Excluding, ExclusionUse, uses
+from trailhound.workspace.reading import Progress
 
 
 class Detection(msgspec.Struct, frozen=True):
     """What `detect` did. A rule that did not run is named: what it would have found is unknown."""
 
-    findings: tuple[Finding, ...]  # the gravest first
+    findings: tuple[Finding, ...]  # those of the incident to look at first, the gravest of it first
+    incidents: tuple[Incident, ...]  # of these findings, the one to look at first at the top
     skipped: tuple[Skipped, ...]
     errors: tuple[CatalogError, ...]  # rules that could not be read
     left_out: tuple[LeftOut, ...]  # what the folders hold besides rules that can run
@@ -39,7 +42,7 @@ class Detection(msgspec.Struct, frozen=True):
     exclusions: tuple[ExclusionUse, ...] = ()  # what each sets aside of the findings; those are `suppressed`
 
 
-class Detecting(Reading):
+class Detecting(Excluding):
     def detect(
         self,
         *,
@@ -55,6 +58,7 @@ class Detecting(Reading):
         Only what changed since the last time is looked at, unless `everything` is. With `since`, `until` or `only` it is
         a look at a part: what it finds is stored beside the rest.
         """
+        exclusions = self._exclusions()
         lake, engine, _ = self._reading(derived=True)
         stored = self._stored(engine)
         chosen = self.rules(rules, no_pack=no_pack)
@@ -69,15 +73,20 @@ class Detecting(Reading):
         lake.upsert("findings", as_table(made.found.findings), "uid", replaced=made.gone)
         if made.state:
             keep(lake, made.state)
-        known = {finding.uid for finding in stored}
+        known, current = {finding.uid for finding in stored}, {finding.uid for finding in made.current}
+        now = {one.uid: one for one in (*stored, *made.current) if one.uid not in made.gone}
+        shown = self._set_aside(engine, Decisions(self.folder).applied(now.values()), exclusions)
+        assessed = assess(engine, shown.findings, self.settings).of(lambda finding: finding.uid in current)
         return Detection(
-            findings=self._ranked(Decisions(self.folder).applied(made.current)),
+            findings=assessed.findings,
+            incidents=assessed.incidents,
             skipped=made.found.skipped,
             errors=chosen.errors,
             left_out=chosen.left_out,
             new=sum(finding.uid not in known for finding in made.current),
             judged=made.found.judged,
             days=made.days,
+            exclusions=tuple(uses(exclusions, shown)),
         )
 
     def findings(
@@ -88,21 +97,33 @@ class Detecting(Reading):
         rule: str | None = None,
         principal: str | None = None,
     ) -> list[Finding]:
-        """Stored findings, the gravest and latest first; `level` means that level or above."""
+        """Stored findings, those of the incident to look at first at the top; `level` means that level or above."""
+        return list(self.assessed(level=level, status=status, rule=rule, principal=principal).findings)
+
+    def assessed(
+        self,
+        *,
+        level: str | None = None,
+        status: str | None = None,
+        rule: str | None = None,
+        principal: str | None = None,
+    ) -> Assessed:
+        """Stored findings that fit, with their risk, and the incidents that they are part of, ranked."""
         _, engine, _ = self._reading()
-        return [
-            f
-            for f in self._ranked(self._stored(engine))
-            if (level is None or LEVELS.index(f.level) >= LEVELS.index(level))
-            and (status is None or f.status == status)
-            and (rule is None or rule in (f.rule_uid, f.rule_title))
-            and (principal is None or principal in (f.principal_uid, f.principal_name))
-        ]
+        shown = self._set_aside(engine, self._stored(engine), self._exclusions())
+        return assess(engine, shown.findings, self.settings).of(
+            lambda f: (
+                (level is None or LEVELS.index(f.level) >= LEVELS.index(level))
+                and (status is None or f.status == status)
+                and (rule is None or rule in (f.rule_uid, f.rule_title))
+                and (principal is None or principal in (f.principal_uid, f.principal_name))
+            )
+        )
 
     def finding(self, uid: str) -> Finding:
         """The stored finding whose uid begins so."""
         _, engine, _ = self._reading()
-        return by_uid(self._stored(engine), uid)
+        return self._set_aside(engine, [by_uid(self._stored(engine), uid)], self._exclusions()).findings[0]
 
     def close_finding(self, uid: str, because: str) -> Finding:
         return self._decide(uid, "closed", because, None)
@@ -136,11 +157,6 @@ class Detecting(Reading):
         known = self.settings.production
         production = Production(ids=known.instances, accounts=known.accounts, tags=known.tags)
         return Placeholders(values=self.settings.placeholders, production=production)
-
-    def _ranked(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-        return tuple(
-            sorted(findings, key=lambda f: (f.status != "new", -LEVELS.index(f.level), -f.last_seen_time, f.uid))
-        )
 
     def _decide(self, uid: str, status: str, because: str, until: str | None) -> Finding:
         lake, engine, snapshot = self._reading()

@@ -1,0 +1,164 @@
+"""Findings → incidents: what one lineage did without a longer pause is one thing to look at, and its risks add up.
+
+A finding belongs to the lineage of the identity behind its session. Findings of a lineage with no more than a day
+between them are one incident; a finding that lasts for longer than a day counts with its last one. Risks add up like
+chances: what remains of 100 is multiplied, so that weak signals grow together and never pass the bound. The first
+finding of each tactic counts in full, each further one half as much as the one before. What is closed or suppressed
+adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from trailhound.detections.findings import plain, principal_name
+from trailhound.detections.precedent import actor
+from trailhound.detections.risk import alone, risk
+from trailhound.engines.duckdb import DuckDB
+from trailhound.lake.times import DAY
+from trailhound.model import LEVELS, Finding, Incident, Reason, Risk
+from trailhound.settings import Settings
+from trailhound.vocab import attack
+
+NEAR = DAY  # between two findings of one incident
+FADING = 0.5  # of each further finding of a tactic
+
+_NOBODY = "anonymous"
+
+
+class Assessed(NamedTuple):
+    findings: tuple[Finding, ...]  # with risk and incident; those of the first incident first, the gravest of it first
+    incidents: tuple[Incident, ...]  # open ones first, then by risk, then the latest
+
+    def of(self, wanted: Callable[[Finding], bool]) -> Assessed:
+        """Only these findings, and the incidents that hold any of them."""
+        kept = tuple(filter(wanted, self.findings))
+        uids = {finding.incident_uid for finding in kept}
+        return Assessed(kept, tuple(one for one in self.incidents if one.uid in uids))
+
+
+def assess(engine: DuckDB, found: Sequence[Finding], settings: Settings) -> Assessed:
+    """All findings of a workspace, with their decisions. It depends on nothing but these, the lake and the settings."""
+    return ranked(found, alone(engine, found, settings))
+
+
+def ranked(found: Iterable[Finding], own: Mapping[str, Risk]) -> Assessed:
+    """`own`: by uid of each finding its risk by itself."""
+    made = [_incident(members, own) for members in together(found)]
+    incidents = sorted((incident for incident, _ in made), key=_rank)
+    members = {incident.uid: findings for incident, findings in made}
+    return Assessed(tuple(one for incident in incidents for one in members[incident.uid]), tuple(incidents))
+
+
+def together(found: Iterable[Finding]) -> list[list[Finding]]:
+    """Findings by incident, each in order of time."""
+    by_lineage: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in found:
+        by_lineage.setdefault(_lineage(finding), []).append(finding)
+    made: list[list[Finding]] = []
+    for key in sorted(by_lineage):
+        until = None
+        for finding in sorted(by_lineage[key], key=_order):
+            if until is None or _begin(finding) > until + NEAR:
+                made.append([])
+            made[-1].append(finding)
+            until = max(until or finding.last_seen_time, finding.last_seen_time)
+    return made
+
+
+def tactics(finding: Finding) -> tuple[str, ...]:
+    """As its rule names them; else those of its techniques."""
+    named = [tag.removeprefix("attack.") for tag in finding.tags if tag.removeprefix("attack.") in attack.TACTICS]
+    known = attack.techniques()
+    return tuple(named) or tuple(
+        dict.fromkeys(tactic for uid in finding.attacks if uid in known for tactic in known[uid].tactics[:1])
+    )
+
+
+def total(found: Sequence[Finding], own: Mapping[str, Risk]) -> float:
+    """0 to 100; `found`: the gravest first."""
+    left, seen = 1.0, dict[str, int]()
+    for finding in found:
+        tactic = next(iter(tactics(finding)), "")
+        left *= 1 - own[finding.uid].score / 100 * FADING ** seen.get(tactic, 0)
+        seen[tactic] = seen.get(tactic, 0) + 1
+    return 100 * (1 - left)
+
+
+def _incident(found: Sequence[Finding], own: Mapping[str, Risk]) -> tuple[Incident, tuple[Finding, ...]]:
+    first = min(found, key=lambda one: (_lasts(one), *_order(one)))
+    uid = hashlib.sha256("\x1f".join(["incident", *_lineage(first), first.uid]).encode()).hexdigest()[:32]
+    ranked = sorted(found, key=lambda one: (one.status != "new", -own[one.uid].score, *_order(one)))
+    gravest = ranked[0]
+    counted = [one for one in ranked if one.status == gravest.status]
+    whole = total(counted, own)
+    members = tuple(
+        msgspec.structs.replace(
+            one, incident_uid=uid, risk=_in_company(one, counted, own, whole) if one in counted else own[one.uid]
+        )
+        for one in ranked
+    )
+    named = (tactic for one in sorted(found, key=_order) for tactic in tactics(one))
+    incident = Incident(
+        uid=uid,
+        origin_uid=actor(gravest),
+        title=gravest.title,
+        level=max((one.level for one in counted), key=LEVELS.index),
+        status=gravest.status,
+        risk=members[0].risk or own[gravest.uid],
+        first_seen_time=min(one.first_seen_time for one in found),
+        last_seen_time=max(one.last_seen_time for one in found),
+        tactics=tuple(dict.fromkeys(named)),
+        account_uids=tuple(sorted({one.account_uid for one in found} - {""})),
+        finding_uids=tuple(one.uid for one in ranked),
+    )
+    return incident, members
+
+
+def _in_company(finding: Finding, counted: Sequence[Finding], own: Mapping[str, Risk], whole: float) -> Risk:
+    """The gravest has the risk of the incident; each other has of what was added a part as large as its own risk."""
+    mine, highest = own[finding.uid], own[counted[0].uid].score
+    if len(counted) == 1:
+        return mine
+    score = mine.score + (whole - highest) * mine.score / highest
+    over = {tactic for one in counted for tactic in tactics(one)[:1]}
+    others = len(counted) - 1
+    who = plain(principal_name(actor(finding))) or "the same"
+    text = f"{others:,} more finding{'s'[: others > 1]} of {who} near in time"
+    text += f", over {len(over)} tactics" if len(over) > 1 else ""
+    added = Reason(points=round(score) - mine.score, text=text)
+    return risk(score, (*mine.reasons, added), mine.unknown, own=mine.score)
+
+
+def _rank(incident: Incident) -> tuple[bool, int, int, int, str]:
+    return (
+        incident.status != "new",
+        -incident.risk.score,
+        -LEVELS.index(incident.level),
+        -incident.last_seen_time,
+        incident.uid,
+    )
+
+
+def _lineage(finding: Finding) -> tuple[str, ...]:
+    """Callers without credentials are no one identity: those of one address are taken together."""
+    who = actor(finding)
+    if who in ("", _NOBODY):
+        return (who, finding.account_uid, next(iter(finding.src_ips), ""))
+    return (who,)
+
+
+def _lasts(finding: Finding) -> bool:
+    return finding.last_seen_time - finding.first_seen_time > NEAR
+
+
+def _begin(finding: Finding) -> int:
+    return max(finding.first_seen_time, finding.last_seen_time - NEAR)
+
+
+def _order(finding: Finding) -> tuple[int, str]:
+    return _begin(finding), finding.uid
