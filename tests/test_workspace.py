@@ -160,3 +160,18 @@ def test_findings_made_as_logs_arrive_are_those_of_one_run(tmp_path):
     assert behind == {"arn:aws:iam::777788889999:user/priya.nair"}
     (other,) = {f.origin_uid for f in whole.findings if f.principal_name == "svc-metrics"} or {"svc-metrics"}
     assert other.endswith("svc-metrics")
+
+
+def test_what_a_decision_was_made_on_can_still_be_read(tmp_path):
+    simulate("policy_attached", tmp_path / "logs", days=9)
+    files = sorted((tmp_path / "logs" / "AWSLogs").rglob("*.gz"))
+    workspace = trailhound.Workspace.open(tmp_path / "w")
+    workspace.ingest(files[:-10])
+    then = workspace.sql("SELECT count(*) AS n FROM events")
+    workspace.close_finding(workspace.detect().findings[0].uid, "seen")
+    (version,) = json.loads((tmp_path / "w" / "kept.json").read_text())
+    workspace.ingest(files)
+    assert workspace.sql("SELECT count(*) AS n FROM events", version=version) == then
+    assert workspace.sql("SELECT count(*) AS n FROM events")[0]["n"] > then[0]["n"]
+    with pytest.raises(WorkspaceError, match="not kept"):
+        workspace.sql("SELECT 1 AS one", version=version + 1_000)

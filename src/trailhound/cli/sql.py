@@ -6,7 +6,7 @@ from trailhound.cli import render
 from trailhound.cli.options import Options, open_workspace
 
 
-def sql(query: str, /, *, options: Options = Options()) -> None:
+def sql(query: str, /, *, version: int | None = None, options: Options = Options()) -> None:
     """Run a reading SQL statement over the lake's tables.
 
     One SELECT, WITH or DESCRIBE; it can reach neither files nor settings nor the network. What is too wide for the
@@ -22,8 +22,10 @@ def sql(query: str, /, *, options: Options = Options()) -> None:
     ----------
     query
         The statement. `SHOW TABLES` lists the tables.
+    version
+        The events as they were in this version, which was kept since a finding was closed or suppressed on it.
     """
-    rows = open_workspace(options).sql(query)
+    rows = open_workspace(options).sql(query, version=version)
     if options.json:
         render.lines(rows)
     elif rows:

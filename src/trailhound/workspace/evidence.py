@@ -115,9 +115,14 @@ class Evidence(Reading):
         _, engine, _ = self._reading(derived=True)
         return lineage(engine, key_or_session, times.interval(at).end - 1 if at else None)
 
-    def sql(self, query: str) -> Rows:
-        """One reading statement over the lake's tables; `events` has `session_uid` and `origin_uid` where it asks."""
+    def sql(self, query: str, *, version: int | None = None) -> Rows:
+        """One reading statement over the lake's tables; `events` has `session_uid` and `origin_uid` where it asks.
+
+        With `version`, the events are those of a version that was kept for a decision on it.
+        """
         lake, engine, _ = self._reading(derived=True)
+        if version is not None:
+            lake.mount_kept(engine, version)
         with attributed(engine, wanted=mentioned(query)):
             return sql_guard.run(engine, query, tables=tuple(TABLES), directories=[lake.root.resolve()])
 
