@@ -1,4 +1,4 @@
-"""`trailhound rules list`, `show`, `test` and `lint`."""
+"""`trailhound rules list`, `show`, `test`, `lint` and `backtest`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import App
 
 from trailhound.cli import render
+from trailhound.cli.backtest import backtest
 from trailhound.cli.options import Flag, Options, open_workspace
 from trailhound.errors import RequestError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 app = App(
     name="rules",
     help_format="plaintext",
-    help="""List, show, prove and check rules.
+    help="""List, show, prove, check and try rules.
 
 For example:
 
@@ -29,8 +30,10 @@ For example:
     trailhound rules show aws_cloudtrail_stopped
     trailhound rules test my-rules/
     trailhound rules lint my-rules/
+    trailhound rules backtest my-rules/ --budget 5/day
 """,
 )
+app.command(backtest)
 
 
 @app.command(name="list")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trailhound.workspace.detecting import Detecting, Detection
+from trailhound.workspace.backtesting import Backtesting
+from trailhound.workspace.detecting import Detection
 from trailhound.workspace.evidence import Evidence
 from trailhound.workspace.investigating import Investigating
 from trailhound.workspace.reading import Progress
@@ -10,7 +11,7 @@ from trailhound.workspace.reading import Progress
 __all__ = ["Detection", "Progress", "Workspace"]
 
 
-class Workspace(Evidence, Detecting, Investigating):
+class Workspace(Evidence, Backtesting, Investigating):
     """A folder: `events/`, `ledger/`, `findings/` and the other tables, `trailhound.db`, `trailhound.toml`.
 
     Every method raises a TrailhoundError that says what, where, likely causes and the next step.

@@ -44,6 +44,13 @@ class Excluding(Reading):
         _, engine, _ = self._reading(derived=True)
         return uses(known, self._set_aside(engine, self._stored(engine), known))
 
+    def excluded(self) -> list[Finding]:
+        """Stored findings that are set aside, with their exclusion and the reason in `status_reason`."""
+        known = self._exclusions()
+        _, engine, _ = self._reading(derived=True)
+        shown = self._set_aside(engine, self._stored(engine), known)
+        return [finding for finding in shown.findings if finding.uid in shown.hidden]
+
     def check_exclusions(self, paths: Sequence[Path | str] = ()) -> Checked:
         """All complaints about files of exclusions; about those of the workspace when none is named."""
         found = self._read_exclusions([Path(path) for path in paths] or self._exclusion_files())
@@ -58,7 +65,7 @@ class Excluding(Reading):
 
     def _set_aside(self, engine: DuckDB, findings: Sequence[Finding], exclusions: Sequence[Exclusion]) -> Applied:
         """`findings` with their decisions."""
-        return apply(engine, findings, exclusions, _today())
+        return apply(engine, findings, exclusions, today())
 
     def _exclusion_files(self) -> list[Path]:
         own = self.folder / reading.FILE
@@ -71,7 +78,7 @@ class Excluding(Reading):
 
 def uses(known: Sequence[Exclusion], applied: Applied) -> list[ExclusionUse]:
     hidden, partly = _by_place(applied.hidden), _by_place(applied.partly)
-    now = _today()
+    now = today()
     return [ExclusionUse(one, one.state(now), tuple(hidden[one.where]), tuple(partly[one.where])) for one in known]
 
 
@@ -82,6 +89,6 @@ def _by_place(found: Mapping[str, Exclusion]) -> defaultdict[str, list[str]]:
     return listed
 
 
-def _today() -> str:
+def today() -> str:
     """The UTC day."""
     return datetime.now(UTC).strftime("%Y-%m-%d")

@@ -15,6 +15,7 @@ import msgspec
 
 ALL = "all"  # every rule, those not yet written included
 TEXTS = ("principal", "origin", "resource", "user_agent")  # scopes in which `*` is a wildcard
+LONGEST = 2000  # characters of one value
 SCOPES = ("principal", "origin", "address", "resource", "account", "user_agent")
 
 State = Literal["active", "expired", "not yet"]

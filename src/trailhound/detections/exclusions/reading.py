@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 import yaml
 
-from trailhound.detections.exclusions.exclusion import ALL, SCOPES, TEXTS, Exclusion, glob
+from trailhound.detections.exclusions.exclusion import ALL, LONGEST, SCOPES, TEXTS, Exclusion, glob
 from trailhound.errors import CatalogError
 from trailhound.vocab.aws import principal_arn
 
@@ -25,8 +25,7 @@ FILE = "exclusions.yml"
 _SAID = ("reason", "author", "created", "expires")
 _KEYS = ("rule", *SCOPES, *_SAID)
 _LARGEST = 16 << 20  # bytes of one file
-_LONGEST = 2000  # characters of one value
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HOW_TO = "docs/how-to/quiet-a-rule.md shows what is written there"
 
 
@@ -116,9 +115,9 @@ def _entry(path: Path, item: yaml.MappingNode) -> _Entry:
     for key, node in item.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
         if name not in _KEYS:
-            near = difflib.get_close_matches(name[:_LONGEST], _KEYS, n=1)
+            near = difflib.get_close_matches(name[:LONGEST], _KEYS, n=1)
             step = f"{f'did you mean {near[0]}? ' if near else ''}the keys are {', '.join(_KEYS)}"
-            entry.errors.append(_error(path, key, f"an exclusion has no key {name[:_LONGEST]!r}", step))
+            entry.errors.append(_error(path, key, f"an exclusion has no key {name[:LONGEST]!r}", step))
         if name in entry.values:
             entry.errors.append(_error(path, key, f"{name} is written twice", "write the values as a list: [a, b]"))
         texts = node.value if isinstance(node, yaml.SequenceNode) else [node]
@@ -159,8 +158,8 @@ def _wrong_keys(entry: _Entry) -> Iterator[tuple[int, str, str]]:
 
 def _wrong_value(name: str, text: str) -> tuple[str, str] | None:
     """What is wrong with one value, and what to write."""
-    if len(text) > _LONGEST:
-        return f"a value of {name} has more than {_LONGEST:,} characters", "use `*` for a part of it"
+    if len(text) > LONGEST:
+        return f"a value of {name} has more than {LONGEST:,} characters", "use `*` for a part of it"
     if name in ("principal", "origin") and (known := principal_arn(text)) != text and "*" not in text:
         return f"no {name} is called {text}: sessions and paths are no part of it", f"write {known}"
     if name in TEXTS and not any(glob(text).parts):
