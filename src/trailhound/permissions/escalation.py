@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import msgspec
@@ -49,13 +48,17 @@ def opened(before: Held, after: Held, principal: str, estate: Estate) -> tuple[E
     """The ways that are open after and were not before, as far as the policies that are known tell.
 
     Where others are not known, also those that lack one permission, and for which something was gained."""
+    if (before.identity, before.boundary) == (after.identity, after.boundary):
+        return ()
     one, other = _Reach(before, principal), _Reach(after, principal)
     found = []
     for path in paths():
-        was, is_ = one.way(path), other.way(path)
-        if is_.value is not False and (was.value is False or (was.value is None and is_.value)):
-            found.append(_told(path, is_, other, estate))
-        elif is_.value is False and after.missing:
+        is_ = other.way(path)
+        if is_.value is not False:
+            was = one.way(path)
+            if was.value is False or (was.value is None and is_.value):
+                found.append(_told(path, is_, other, estate))
+        elif after.missing:
             lacking = [item for item in path.all if other.has(item, path).value is False]
             gained = any(one.has(i, path).value is False and other.has(i, path).value is not False for i in path.all)
             if len(lacking) == 1 and gained:
@@ -114,23 +117,17 @@ class _Reach:
             return depends(*decision.on)
         return TRUE if decision.outcome == "allowed" else FALSE
 
-    def _targets(self, action: str, target: str) -> Iterator[str]:
+    def _targets(self, action: str, target: str) -> tuple[str, ...]:
         """One resource for each case that the policies tell apart, of those that the action can act on."""
         wanted = actions.targets(action)
         if target == "self":
             kind, _, name = self.principal.rpartition(":")[2].partition("/")
             if not any(f":{kind}/" in each for each in wanted):
-                return
+                return ()
             start = self.principal.partition(f":{kind}/")[0]
             wanted = (f"{start}:{kind}/{name}", f"{start}:{kind}/*/{name}")  # its path, if it has one, is not known
-        fits = [resource(each) for each in wanted]
         patterns = {p for s in self.statements if actions.meant(s.actions, action) for p in _patterns(s, self.caller)}
-        try:
-            names = samples([*fits, *(resource(each) for each in sorted(patterns))], first="*")
-        except TooManyError:
-            names = [each.replace("*", "x") for each in wanted]
-        own = [name for name in names if not wanted or any(matches(each, name) for each in fits)]
-        yield from own or (["*"] if not wanted else [])
+        return _names(wanted, tuple(sorted(patterns - {"*"}))) if wanted else ("*",)
 
     def passes(self, role: str, service: str, estate: Estate) -> bool:
         """Can this role be passed to the service, which it trusts?"""
@@ -138,6 +135,20 @@ class _Reach:
         asked = Request(Caller("service", service), "sts:AssumeRole", role)
         trusted = isinstance(trust, Policy) and decide(asked, Policies(resource=trust)).outcome != "denied"
         return trusted and self._allowed("iam:PassRole", role, {"iam:PassedToService": (service,)}).value is not False
+
+
+@lru_cache(4096)
+def _names(wanted: tuple[str, ...], patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Names that fit a wanted pattern, one for each case of the others."""
+    simple = tuple(each.replace("*", "x") for each in wanted)
+    if not patterns:
+        return simple
+    fits = [resource(each) for each in wanted]
+    try:
+        names = samples([*fits, *(resource(each) for each in patterns)], first="*")
+    except TooManyError:
+        return simple
+    return tuple(name for name in names if any(matches(each, name) for each in fits))
 
 
 def _patterns(statement: Statement, caller: Caller) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from trailhound import catalog
+from trailhound.errors import CatalogError
 from trailhound.permissions.document import Policy, Statement, Unreadable, read
 from trailhound.permissions.evaluate import Document
 
@@ -93,11 +94,13 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def by_aws() -> dict[str, ByAws]:
     """Policies of AWS's own by name; few, for no log holds their text."""
-    entries = catalog.load(catalog.PACKS / "managed_policies.yml", list[_Entry])
+    path = catalog.PACKS / "managed_policies.yml"
+    entries = catalog.load(path, list[_Entry])
     found = {}
     for entry in entries:
         policy = read({"Version": "2012-10-17", "Statement": entry.statements})
-        assert isinstance(policy, Policy), policy
+        if isinstance(policy, Unreadable):
+            raise CatalogError(f"the policy {entry.name} cannot be read: {policy.because}", where=str(path))
         found[entry.name] = ByAws(str(entry.since), policy)
     return found
 
