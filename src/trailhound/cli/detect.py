@@ -23,6 +23,7 @@ def detect(
     since: str | None = None,
     until: str | None = None,
     rules: tuple[Path, ...] = (),
+    code: tuple[Path, ...] = (),
     only: tuple[str, ...] = (),
     no_pack: Flag = False,
     everything: Annotated[Flag, Parameter(name="--all")] = False,
@@ -51,6 +52,8 @@ def detect(
         Look at events up to and including this time.
     rules
         Sigma rules to run besides the pack: a file, or a folder of them. May be repeated.
+    code
+        A Python file that a code rule among them may run. May be repeated.
     only
         Run this rule only, by its id or name. May be repeated.
     no_pack
@@ -61,7 +64,7 @@ def detect(
         Exit with status 1 when an open finding has this level or a higher one.
     """
     detection = open_workspace(options).detect(
-        since=since, until=until, rules=rules, only=only, no_pack=no_pack, everything=everything
+        since=since, until=until, rules=rules, code=code, only=only, no_pack=no_pack, everything=everything
     )
     show(detection.findings, detection.incidents, options)
     for skipped in detection.skipped:

@@ -37,7 +37,13 @@ app.command(backtest)
 
 
 @app.command(name="list")
-def list_(*paths: Path, no_pack: Flag = False, left_out: Flag = False, options: Options = Options()) -> None:
+def list_(
+    *paths: Path,
+    code: tuple[Path, ...] = (),
+    no_pack: Flag = False,
+    left_out: Flag = False,
+    options: Options = Options(),
+) -> None:
     """List the rules that `detect` would run.
 
     For example:
@@ -50,12 +56,14 @@ def list_(*paths: Path, no_pack: Flag = False, left_out: Flag = False, options: 
     ----------
     paths
         Sigma rules besides the pack: files, or folders of them.
+    code
+        A Python file that a code rule among them may run. May be repeated.
     no_pack
         Leave out the rules that come with trailhound.
     left_out
         List what the folders hold besides rules that can run, and why it is left out.
     """
-    found = open_workspace(options).rules(paths, no_pack=no_pack)
+    found = open_workspace(options).rules(paths, code=code, no_pack=no_pack)
     if left_out and options.json:
         render.lines(found.left_out)
     elif left_out:
@@ -81,7 +89,7 @@ def tell_unused(errors: Sequence[CatalogError], left_out: Sequence[LeftOut], opt
 
 
 @app.command
-def show(rule: str, /, *paths: Path, options: Options = Options()) -> None:
+def show(rule: str, /, *paths: Path, code: tuple[Path, ...] = (), options: Options = Options()) -> None:
     """Show one rule, as it is written.
 
     For example:
@@ -95,8 +103,10 @@ def show(rule: str, /, *paths: Path, options: Options = Options()) -> None:
         Its name or id.
     paths
         Sigma rules besides the pack: files, or folders of them.
+    code
+        A Python file that a code rule among them may run. May be repeated.
     """
-    found = _find(open_workspace(options).rules(paths), rule)
+    found = _find(open_workspace(options).rules(paths, code=code), rule)
     if options.json:
         render.document({**_summary(found), "source": Path(found.path).read_text("utf-8")})
     else:
@@ -104,7 +114,7 @@ def show(rule: str, /, *paths: Path, options: Options = Options()) -> None:
 
 
 @app.command(name="test")
-def prove(*paths: Path, options: Options = Options()) -> int:
+def prove(*paths: Path, code: tuple[Path, ...] = (), options: Options = Options()) -> int:
     """Run the proof beside each rule: events on which it must fire, and on which it must not.
 
     Exits with status 1 when a case fails.
@@ -118,9 +128,11 @@ def prove(*paths: Path, options: Options = Options()) -> int:
     ----------
     paths
         Rules, or folders of them. Default: the pack.
+    code
+        A Python file that a code rule among them may run. May be repeated.
     """
     with render.progress(options, "proving", unit="rules") as advance:
-        results = open_workspace(options).prove_rules(paths, progress=advance)
+        results = open_workspace(options).prove_rules(paths, code=code, progress=advance)
     failed = [result for result in results if not result.passed]
     if options.json:
         render.lines(results)
@@ -131,7 +143,7 @@ def prove(*paths: Path, options: Options = Options()) -> int:
 
 
 @app.command
-def lint(*paths: Path, options: Options = Options()) -> int:
+def lint(*paths: Path, code: tuple[Path, ...] = (), options: Options = Options()) -> int:
     """Check rules without running them: what is malformed, and what keeps a rule from being trusted.
 
     Exits with status 1 when there is a complaint.
@@ -144,8 +156,10 @@ def lint(*paths: Path, options: Options = Options()) -> int:
     ----------
     paths
         Rules, or folders of them. Default: the pack.
+    code
+        A Python file that a code rule among them may run. May be repeated.
     """
-    complaints = open_workspace(options).lint_rules(paths)
+    complaints = open_workspace(options).lint_rules(paths, code=code)
     for complaint in complaints:
         if options.json:
             render.document({"where": complaint.where, "what": complaint.what, "next_step": complaint.next_step})

@@ -15,6 +15,7 @@ from trailhound.detections.placeholders import Filled, Placeholders, bind, drop,
 from trailhound.detections.predicate import columns, slots
 from trailhound.detections.rules import Correlation, Rule, RuleSet
 from trailhound.engines.duckdb import DuckDB
+from trailhound.errors import CatalogError
 from trailhound.identity.origins import attributed
 from trailhound.lake.attribution import ATTRIBUTED
 from trailhound.model import Finding
@@ -122,7 +123,11 @@ def _correlate(engine: DuckDB, rules: Numbered, reasons: dict[int, str]) -> None
         if not matched.intersection(bases):
             continue  # planning so many windows takes longer than looking
         feeds = rule.uid in stood_on
-        windows.correlate(engine, number, rule.logic, positions, feeds=feeds)
+        try:
+            windows.correlate(engine, number, rule.logic, positions, feeds=feeds)
+        except CatalogError as error:  # its code failed
+            reasons[number] = f"{error.where}: {error.what}"
+            continue
         matched |= {number} if feeds else set()
         for base in bases:
             if isinstance(rules[base].logic, Correlation):

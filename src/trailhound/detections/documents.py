@@ -15,12 +15,13 @@ from yaml.reader import ReaderError
 
 from trailhound import catalog
 from trailhound.detections.baselines.baseline import Baseline
+from trailhound.detections.code_rules import CodeSpec
 from trailhound.errors import CatalogError
 from trailhound.model import Level
 
-Kind = Literal["rule", "correlation", "filter", "baseline"]
+Kind = Literal["rule", "correlation", "filter", "baseline", "code"]
 
-_PARTS = {"logsource", "detection", "correlation", "filter", "baseline"}
+_PARTS = {"logsource", "detection", "correlation", "filter", "baseline", "code"}
 _OCTAL = re.compile(r"0\d+")
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 LARGEST = 16 << 20  # bytes of a file
@@ -58,6 +59,7 @@ class Header(msgspec.Struct, frozen=True):
     correlation: dict[str, Any] | None = None
     filter: dict[str, Any] | None = None
     baseline: Baseline | None = None
+    code: CodeSpec | None = None
     trailhound: Extension = Extension()
 
 
@@ -176,7 +178,7 @@ class _Collection:
 
     def add(self, data: dict[Any, Any], where: str) -> dict[Any, Any] | None:
         """The next document of the file as the rule that it stands for; None when it stands for none."""
-        if any(key in data for key in ("correlation", "filter", "baseline")):
+        if any(key in data for key in ("correlation", "filter", "baseline", "code")):
             return data
         match data.pop("action", None):
             case None:
@@ -215,7 +217,7 @@ def _document(path: Path, position: int, node: yaml.Node, data: dict[Any, Any]) 
 
 
 def _kind(header: Header) -> Kind:
-    kinds: tuple[Kind, ...] = ("correlation", "filter", "baseline")
+    kinds: tuple[Kind, ...] = ("correlation", "filter", "baseline", "code")
     found: list[Kind] = [kind for kind in kinds if getattr(header, kind) is not None]
     return found[0] if found else "rule"
 

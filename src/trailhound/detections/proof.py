@@ -7,7 +7,7 @@ events table, on which the rule runs by itself. For a baseline, what it reads is
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -109,12 +109,14 @@ def proof_path(rule_file: Path) -> Path:
     return rule_file.with_name(rule_file.name.removesuffix(".yml").removesuffix(".yaml") + PROOF)
 
 
-def prove(rule_file: Path, engine: DuckDB | None = None) -> list[ProofResult]:
+def prove(rule_file: Path, engine: DuckDB | None = None, *, code: Sequence[Path] = ()) -> list[ProofResult]:
     """Run every case of the proof beside `rule_file`. The engine's table `events` is replaced.
+
+    `code`: Python files that the rule may run.
 
     Raises CatalogError when the rules or the proof cannot be read, or there is no proof.
     """
-    rules = load_rules([rule_file])
+    rules = load_rules([rule_file], code=code)
     if rules.errors:
         raise rules.errors[0]
     path = proof_path(rule_file)

@@ -23,6 +23,7 @@ CorrelationKind = Literal[
     "value_percentile",
     "temporal",
     "temporal_ordered",
+    "code",
 ]
 Operator = Literal["gt", "gte", "lt", "lte", "eq", "neq"]
 
@@ -47,6 +48,15 @@ class Chain(msgspec.Struct, frozen=True):
     absent: tuple[int, ...] = ()
 
 
+class Code(msgspec.Struct, frozen=True):
+    """A Python function that judges windows; see `code_rules`."""
+
+    path: str
+    function: str
+    digest: str  # SHA-256 of the file, so that another text is another rule
+    fields: tuple[str, ...]  # what it gets of each event, as its bases' `values` are
+
+
 class Correlation(msgspec.Struct, frozen=True, kw_only=True):
     kind: CorrelationKind
     bases: tuple[Base, ...]
@@ -59,6 +69,7 @@ class Correlation(msgspec.Struct, frozen=True, kw_only=True):
     after: bool = False  # windows begin with the first event of a chain, and do not end with its last
     tells_absence: bool = False  # it, or one that it stands on: what it does not find may still be so
     rests_on: int = 0  # rules, and those that these stand on
+    code: Code | None = None  # of kind "code"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -19,7 +19,7 @@ from sigma.filters import SigmaFilter
 from sigma.rule import SigmaDetectionItem, SigmaDetections, SigmaLogSource, SigmaRule
 
 from trailhound import catalog
-from trailhound.detections import aggregation, condition, documents, fields, mending
+from trailhound.detections import aggregation, code_rules, condition, documents, fields, mending
 from trailhound.detections.baselines import baseline
 from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.collection import OURS, collect, stands_on
@@ -37,20 +37,22 @@ Built = TypeVar("Built")
 _FAULTS = (CatalogError, ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 
 
-def load_rules(paths: Iterable[Path]) -> RuleSet:
+def load_rules(paths: Iterable[Path], *, code: Sequence[Path] = ()) -> RuleSet:
     """Rules of these files and folders, without the proofs beside them; of two with one id the first counts.
+
+    `code`: Python files that rules among them may run; no others are.
 
     Raises CatalogError only when a path does not exist.
     """
     collected = collect(paths)
-    rules = _rule_set(collected.found, collected.errors)
+    rules = _rule_set(collected.found, collected.errors, code)
     yielding = [error for error in rules.errors if isinstance(error, _YieldingError)]
     left_out = (*collected.left_out, *(LeftOut(error.where, "", error.what) for error in yielding))
     errors = tuple(error for error in rules.errors if error not in yielding)
     return msgspec.structs.replace(rules, errors=errors, left_out=left_out)
 
 
-def _rule_set(found: list[Document], errors: list[CatalogError]) -> RuleSet:
+def _rule_set(found: list[Document], errors: list[CatalogError], code: Sequence[Path]) -> RuleSet:
     filters = _each(found, "filter", _filter, errors)
     known = _Known()
     feeding: set[str] = set()
@@ -63,8 +65,14 @@ def _rule_set(found: list[Document], errors: list[CatalogError]) -> RuleSet:
         feeding.update(feeds)
         return known.add(built)
 
+    def coded(document: Document) -> Rule:
+        built, feeds = _coded(document, known, code)
+        feeding.update(feeds)
+        return known.add(built)
+
     rules = _each(found, "rule", rule, errors)
     rules += _each(_bases_first(found), "correlation", correlated, errors)
+    rules += _each(found, "code", coded, errors)
     rules += _each(found, "baseline", lambda document: known.add(_baseline(document)), errors)
     errors += [fault for one in filters for fault in _names_nothing(one, known)]
     shown = [msgspec.structs.replace(rule, output=rule.uid not in feeding) for rule in rules]
@@ -214,6 +222,14 @@ def _correlated(document: Document, known: _Known) -> tuple[Rule, set[str]]:
     by_uid = {rule.uid: rule for rule in known.values()}
     per_resource = all(by_uid[base.rule_uid].per_resource for base in logic.bases)
     return _header(document, logic.kind, logic, per_resource=per_resource), feeds
+
+
+def _coded(document: Document, known: _Known, code: Sequence[Path]) -> tuple[Rule, set[str]]:
+    """As of a correlation."""
+    assert document.header.code is not None
+    logic = code_rules.correlation(document.header.code, document.path, known.find, code)
+    per_resource = all(known[base.rule_uid].per_resource for base in logic.bases)
+    return _header(document, logic.kind, logic, per_resource=per_resource), {base.rule_uid for base in logic.bases}
 
 
 def _baseline(document: Document) -> Rule:

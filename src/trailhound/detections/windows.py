@@ -15,15 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trailhound.detections import absence
+import arro3.core as ac
+
+from trailhound.detections import absence, code_rules
 from trailhound.detections.candidates import CANDIDATES, HITS
 from trailhound.detections.compile import value_sql
 from trailhound.detections.fields import ROW_FIELDS, Field
-from trailhound.detections.rules import Base, Chain, Correlation, Operator
+from trailhound.detections.rules import Base, Chain, Code, Correlation, Operator
 from trailhound.engines.dialect import identifier, literal, number, unnest
 from trailhound.engines.duckdb import DuckDB
 
 MEMBERS = "detect_members"
+_JUDGED = "detect_judged"
 
 _SQL: dict[Operator, str] = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "=", "neq": "<>"}
 _RESOURCE = ", ".join(identifier(path) for path in ROW_FIELDS)
@@ -42,6 +45,7 @@ def prepare(engine: DuckDB) -> None:
 
 def drop(engine: DuckDB) -> None:
     engine.execute(f"DROP TABLE IF EXISTS {MEMBERS}")
+    engine.execute(f"DROP VIEW IF EXISTS {_JUDGED}")
     absence.drop(engine)
 
 
@@ -69,7 +73,10 @@ def correlate(
     engine: DuckDB, rule: int, correlation: Correlation, positions: Mapping[str, int], *, feeds: bool
 ) -> None:
     """Add the findings of one correlation. `positions`: rule uid → number in HITS; `feeds`: others stand on it."""
-    steps = f"seen AS ({_seen(correlation, positions)}), {_fired(correlation)}"
+    seen = _seen(correlation, positions)
+    if correlation.code:
+        _judge(engine, correlation.code, correlation, seen)
+    steps = f"seen AS ({seen}), {_fired(correlation)}"
     engine.execute(f"INSERT INTO {MEMBERS} WITH {steps}, {_islands(correlation)} {_members(rule, correlation)}")
     if feeds:
         engine.execute(f"INSERT INTO {HITS} WITH {steps} SELECT DISTINCT {rule}, row, {_RESOURCE} FROM fired")
@@ -116,7 +123,7 @@ def _base(correlation: Correlation, base: Base, position: int, part: int) -> str
         return f"list{len(joins) - 1}.item"
 
     groups = [text(field) for field in base.groups] or ["''"]
-    values = [text(field) for field in base.values]
+    values = [] if correlation.code else [text(field) for field in base.values]
     if correlation.kind not in _GROWING:
         values = [number(value) for value in values]
     counted = "NULL" if not values else values[0] if len(values) == 1 else f"concat_ws(chr(31), {', '.join(values)})"
@@ -132,6 +139,10 @@ def _fired(correlation: Correlation) -> str:
     """Common table expressions that end in `fired`: rows of `seen` whose window meets the condition, with `measure`."""
     if correlation.kind == "temporal_ordered":
         return _ordered(correlation)
+    if correlation.code:
+        return (
+            f"fired AS (SELECT seen.*, measure FROM seen JOIN {_JUDGED} USING ({', '.join(_keys(correlation))}, time))"
+        )
     keys, span = ", ".join(_keys(correlation)), literal(correlation.timespan_ms)
     frame = f"PARTITION BY {keys} ORDER BY time RANGE BETWEEN {span} PRECEDING AND CURRENT ROW"
     if correlation.expression:
@@ -149,6 +160,26 @@ def _fired(correlation: Correlation) -> str:
     met = " AND ".join(f"measure {_SQL[t.operator]} {literal(t.number)}" for t in correlation.thresholds)
     return f"""busy AS ({_busy(correlation, keys)}), fired AS (
         SELECT * FROM (SELECT *, {measure} OVER ({frame}) AS measure FROM busy) WHERE {met})"""
+
+
+def _judge(engine: DuckDB, code: Code, correlation: Correlation, seen: str) -> None:
+    """_JUDGED: (`g0` ..., `time`, `measure`), the windows in which the code counted something, by where they end."""
+    keys, values = _keys(correlation), correlation.bases[0].values
+    asked = [f"{value_sql(field, identifier)} AS v{place}" for place, field in enumerate(values)]
+    uid, names = identifier("metadata.uid"), [f"v{place}" for place in range(len(values))]
+    rows = engine.query(
+        f"WITH seen AS ({seen}) SELECT DISTINCT [{', '.join(keys)}] AS key, time, {', '.join([f'{uid} AS uid', *asked])} "
+        f"FROM (SELECT DISTINCT row, {', '.join(keys)} FROM seen) JOIN {CANDIDATES} USING (row) "
+        f"ORDER BY {', '.join(['key', 'time', 'uid', *names])}"
+    )
+    events = [{**row, "values": [row[name] for name in names]} for row in rows]
+    judged = code_rules.judge(code, correlation.timespan_ms, events)
+    columns = {
+        **{key: ac.Array([one[0][place] for one in judged], ac.DataType.string()) for place, key in enumerate(keys)},
+        "time": ac.Array([one[1] for one in judged], ac.DataType.int64()),
+        "measure": ac.Array([float(one[2]) for one in judged], ac.DataType.float64()),
+    }
+    engine.mount_arrow(_JUDGED, ac.Table.from_pydict(columns))
 
 
 def _busy(correlation: Correlation, keys: str) -> str:

@@ -17,7 +17,7 @@ from trailhound.detections.incidents import Assessed, assess
 from trailhound.detections.incremental import Renewal, keep, renew
 from trailhound.detections.lint import lint
 from trailhound.detections.placeholders import Placeholders, Production
-from trailhound.detections.proof import ProofResult, prove
+from trailhound.detections.proof import ProofResult, proof_path, prove
 from trailhound.detections.rules import LeftOut, RuleSet
 from trailhound.detections.rules import only as only_rules
 from trailhound.detections.sigma import load_rules
@@ -49,6 +49,7 @@ class Detecting(Excluding):
         since: str | None = None,
         until: str | None = None,
         rules: Sequence[Path | str] = (),
+        code: Sequence[Path | str] = (),
         only: Sequence[str] = (),
         no_pack: bool = False,
         everything: bool = False,
@@ -61,7 +62,7 @@ class Detecting(Excluding):
         exclusions = self._exclusions()
         lake, engine, _ = self._reading(derived=True)
         stored = self._stored(engine)
-        chosen = self.rules(rules, no_pack=no_pack)
+        chosen = self.rules(rules, code=code, no_pack=no_pack)
         if only:
             chosen = only_rules(chosen, only)
         if since or until or only:
@@ -134,23 +135,33 @@ class Detecting(Excluding):
             check_until(until)
         return self._decide(uid, "suppressed", because, until)
 
-    def rules(self, rules: Sequence[Path | str] = (), *, no_pack: bool = False) -> RuleSet:
-        """The rules that `detect` would run; those that are malformed are in its errors."""
-        return load_rules(_rule_paths(rules, no_pack=no_pack))
+    def rules(
+        self, rules: Sequence[Path | str] = (), *, code: Sequence[Path | str] = (), no_pack: bool = False
+    ) -> RuleSet:
+        """The rules that `detect` would run; those that are malformed are in its errors.
 
-    def prove_rules(self, rules: Sequence[Path | str] = (), *, progress: Progress | None = None) -> list[ProofResult]:
-        """Run the proof beside each rule file; of the pack when none is named."""
-        found = (file for path in _rule_paths(rules, no_pack=bool(rules)) for file in catalog.find(path))
-        files, results = [file for file in found if not file.name.endswith(PROOF)], []
+        `code`: Python files that code rules among them may run.
+        """
+        return load_rules(_rule_paths(rules, no_pack=no_pack), code=list(map(Path, code)))
+
+    def prove_rules(
+        self,
+        rules: Sequence[Path | str] = (),
+        *,
+        code: Sequence[Path | str] = (),
+        progress: Progress | None = None,
+    ) -> list[ProofResult]:
+        """Run the proof beside each rule file; of the pack when none is named. In a folder a rule may be without."""
+        files, results = _with_proof(_rule_paths(rules, no_pack=bool(rules))), []
         for number, file in enumerate(files, 1):
-            results += prove(file)
+            results += prove(file, code=list(map(Path, code)))
             if progress:
                 progress(number, len(files))
         return results
 
-    def lint_rules(self, rules: Sequence[Path | str] = ()) -> list[CatalogError]:
+    def lint_rules(self, rules: Sequence[Path | str] = (), *, code: Sequence[Path | str] = ()) -> list[CatalogError]:
         """Complaints about rule files, malformed ones first; of the pack when none is named."""
-        found = self.rules(rules, no_pack=bool(rules))
+        found = self.rules(rules, code=code, no_pack=bool(rules))
         return [*found.errors, *lint(found)]
 
     def _placeholders(self) -> Placeholders:
@@ -165,6 +176,18 @@ class Detecting(Excluding):
         journal.record(finding.uid, status, because, until)
         lake.keep(snapshot)
         return journal.applied([finding])[0]
+
+
+def _with_proof(paths: Sequence[Path]) -> list[Path]:
+    """Rule files that are named, and those of folders that have a proof beside them."""
+    files = [(file, file == path) for path in paths for file in catalog.find(path) if not file.name.endswith(PROOF)]
+    found = [file for file, named in files if named or proof_path(file).is_file()]
+    if not found:
+        where = ", ".join(map(str, paths))
+        raise CatalogError(
+            "no rule there has a proof beside it", where=where, next_step="see docs/how-to/write-a-rule.md"
+        )
+    return found
 
 
 def _rule_paths(extra: Sequence[Path | str], *, no_pack: bool) -> list[Path]:
