@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.permissions.calls import ACCOUNT, ADMIN, GROUP, POLICY, USER, Log, allow, text
 
@@ -272,6 +272,45 @@ def test_two_writes_in_one_second_have_no_order() -> None:
     assert ask(log, one).effect == "unknown"
 
 
+def test_a_call_that_does_not_show_what_it_wrote() -> None:
+    log = new_user()
+    hidden = log.call("PutUserPolicy")
+    at = log.call("PutUserPolicy", userName="u", policyName="p", policyDocument=text(allow("s3:*")))
+    assert ask(log, hidden).effect == "unknown"
+    assert ask(log, at).effect == "unknown"
+    assert any(f"the call {hidden} wrote" in each for each in only(ask(log, at)).unknowns)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["2012-10-17", "Allow", "*", "arn:aws:iam::1:user/u"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["Version", "Statement", "Effect", "Action", "Resource", "Principal", "Condition", "AWS", "StringEquals", "x"]), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+FIELDS = ["userName", "policyName", "policyDocument", "policyArn", "roleName", "groupName", "bucketName", "bucketPolicy", "keyId", "policy", "attributes", "functionName", "principal", "aWSAccountId", "actionName"]  # fmt: skip
+CALLS = ["PutUserPolicy", "AttachRolePolicy", "CreateRole", "AddUserToGroup", "CreatePolicyVersion", "PutUserPermissionsBoundary", "PutBucketPolicy", "PutKeyPolicy", "AddPermission", "SetQueueAttributes", "DeletePolicy"]  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(CALLS),
+            st.sampled_from(["iam", "s3", "kms", "sqs", "sns", "lambda"]),
+            JSON | st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=5),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_no_record_breaks_it(calls: list) -> None:
+    log = Log()
+    for operation, service, request in calls:
+        log.call(operation, service)
+        log.records[-1]["requestParameters"] = log.records[-1]["responseElements"] = request
+    for record in log.records:
+        change = ask(log, record["eventID"])
+        assert change.effect in ("gains", "loses", "gains and loses", "none", "unknown")
+
+
 def test_the_way_that_a_change_opens() -> None:
     log = new_user()
     log.call("PutUserPolicy", userName="u", policyName="a", policyDocument=text(allow("ec2:RunInstances")))
@@ -287,6 +326,7 @@ def test_a_record_that_is_not_there() -> None:
     assert (ask(log, other).kind, ask(log, other).effect, ask(log, other).parts) == ("", "none", ())
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_the_order_of_records_says_nothing(seed: int) -> None:
     chance = random.Random(seed)

@@ -73,7 +73,7 @@ def asked(policies: Layers, permission: Permission) -> str:
 DOCUMENTS = documents()
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(DOCUMENTS | st.none(), DOCUMENTS | st.none(), DOCUMENTS | st.none(), DOCUMENTS | st.none())
 def test_no_request_changes_unseen_and_every_example_is_true(
     one: dict | None, other: dict | None, ceiling: dict | None, new_ceiling: dict | None

@@ -104,7 +104,7 @@ def policies(case: dict[str, Any]) -> Policies:
     )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(CASES, KNOWN, st.sampled_from(oracle.ACTIONS), st.sampled_from(oracle.RESOURCES))
 def test_agrees_with_a_second_evaluator_in_every_world(case: dict, known: dict, action: str, resource: str) -> None:
     caller = Caller("user", f"arn:aws:iam::{case['account']}:user/alice", case["account"])

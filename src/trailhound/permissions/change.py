@@ -138,6 +138,8 @@ def _parts(step: _Step) -> list[Part]:
 def _unknown_before(step: _Step) -> str:
     """Why it is not known what stood in the place that the call wrote to; empty when it is."""
     kind, arn, name = step.written
+    if not arn or step.before.blind:
+        return _blind(step)
     holder = step.before.holders.get(arn, Holder())
     seen = {"identity": {*holder.inline, *holder.attached}, "membership": holder.groups}.get(kind, set())
     if kind in ("identity", "membership"):
@@ -150,6 +152,11 @@ def _unknown_before(step: _Step) -> str:
     if created or (managed and isinstance(managed.versions.get(managed.default), Policy)):
         return ""
     return f"the text of {arn} before the call is not in the log"
+
+
+def _blind(step: _Step) -> str:
+    calls = step.before.blind or step.after.blind
+    return f"what the call {calls[0]} wrote, which the log does not show"
 
 
 def _unknown_after(step: _Step) -> str:
@@ -259,7 +266,8 @@ def _policy_of_a_thing(step: _Step) -> Part:
         known = created or arn in step.before.new or name in step.before.resources.get(arn, {})
     if created:
         sides[0] = []
-    unknown = [] if known else [f"the policy of {arn} before the call is not in the log"]
+    unknown = [_blind(step)] if step.after.blind else []
+    unknown += [] if known else [f"the policy of {arn} before the call is not in the log"]
     unknown += [f"the policy of {arn}: {why(d)}" for side in sides for d in side if not isinstance(d, Policy)]
     found = difference((statements_of(sides[0]),), (statements_of(sides[1]),))
     return Part(

@@ -136,7 +136,7 @@ def _statements(data: Any) -> Iterator[Statement]:
     if extra or "Statement" not in data:
         raise _MalformedError(f"it has {_some(extra)}" if extra else "it has no Statement")
     version = data.get("Version", "2008-10-17")
-    if version not in _VERSIONS:
+    if not isinstance(version, str) or version not in _VERSIONS:
         raise _MalformedError(f"its Version is {str(version)[:40]!r}")
     found = data["Statement"]
     for each in found if isinstance(found, list | tuple) else [found]:

@@ -40,6 +40,7 @@ class Estate(msgspec.Struct):
     trusts: dict[str, Document] = {}  # of roles
     resources: dict[str, dict[str, Document]] = {}  # the whole under "", or its statements by id
     new: set[str] = set()  # resources made within the log, without a policy but these
+    blind: list[str] = []  # calls that wrote a policy and do not show where: event ids
 
     def holder(self, arn: str) -> Holder:
         return self.holders.setdefault(arn, Holder())
@@ -67,6 +68,7 @@ class Estate(msgspec.Struct):
             trusts=dict(self.trusts),
             resources={arn: dict(each) for arn, each in self.resources.items()},
             new=set(self.new),
+            blind=list(self.blind),
         )
 
     def document(self, policy: str, day: str) -> Document:
@@ -116,7 +118,7 @@ class Held(msgspec.Struct, frozen=True):
 def held(estate: Estate, principal: str, day: str) -> Held:
     holder = estate.holders.get(principal, Holder())
     statements: list[Statement] = []
-    missing: list[str] = []
+    missing = [f"what the call {each} wrote, which the log does not show" for each in estate.blind]
     for arn in (principal, *sorted(holder.groups)):
         each = estate.holders.get(arn, Holder())
         if not each.whole:

@@ -37,7 +37,15 @@ def apply(estate: Estate, call: Call) -> tuple[Written, ...]:
     """Change the estate as a call did, and say where. Nothing for a call that failed or writes no policy."""
     if call.get("errorCode") or not isinstance(call.get("eventName"), str):
         return ()
-    service, operation = aws.service_of(str(call.get("eventSource"))), aws.undated(call["eventName"])
+    written = _applied(estate, call)
+    if any(not each.arn for each in written):  # CloudTrail leaves out requests over 100 KB
+        estate.blind.append(str(call.get("eventID")))
+        estate.holders.pop("", None)
+    return written
+
+
+def _applied(estate: Estate, call: Call) -> tuple[Written, ...]:
+    service, operation = aws.service_of(str(call.get("eventSource"))), aws.undated(str(call.get("eventName")))
     if service == "iam":
         write = _IAM.get(operation)
         return write(estate, call) if write else ()
@@ -139,8 +147,11 @@ def _put_boundary(estate: Estate, call: Call) -> tuple[Written, ...]:
 
 
 def _member(estate: Estate, call: Call, *, add: bool) -> tuple[Written, ...]:
-    start = f"arn:{_partition(call)}:iam::{account(call)}:"
-    user, group = (f"{start}{kind}/{text(call, f'request.{kind}Name')}" for kind in ("user", "group"))
+    names = [text(call, f"request.{kind}Name") for kind in ("user", "group")]
+    if not all(names):
+        return (Written("membership", ""),)
+    start = f"arn:{_partition(call)}:iam::{account(call)}"
+    user, group = f"{start}:user/{names[0]}", f"{start}:group/{names[1]}"
     holder = estate.holder(user)
     (holder.groups.add if add else holder.groups.discard)(group)
     (holder.gone.discard if add else holder.gone.add)(group)
@@ -220,7 +231,7 @@ def _resource_policy(estate: Estate, call: Call, place: _Place) -> tuple[Written
 
 
 def _resource_arn(call: Call, name: str, template: str) -> str:
-    if name.startswith("arn:"):
+    if name.startswith("arn:") or ("{}" in template and not name):
         return name
     name = name.rsplit("/", 1)[-1] if name.startswith("https://") else name
     known = {"partition": _partition(call), "region": str(call.get("awsRegion") or ""), "account": account(call)}
