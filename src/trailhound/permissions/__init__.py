@@ -1,13 +1,17 @@
-"""What policies mean: documents, one evaluator, the difference that a change makes. Pure: no lake, no network.
+"""What policies mean: documents, one evaluator, and the difference that a change makes. Pure: no lake, no network.
 
-arn         patterns of names, as IAM matches them, and policy variables
-language    strings that tell patterns apart
-actions     all actions that there are
-document    text → statements, or why it cannot be read
-conditions  does a condition hold: true, false, or it depends on a key
-evaluate    is a request allowed
-difference  what one set of policies allows and the other does not
-replay      which policies are in force at a call of the log
-change      the call of the log → what it granted and took away
-escalation  ways by which permissions become more permissions
+    patterns    `*` and `?` as IAM matches them, and texts that tell patterns apart
+    arn         names within ARNs, policy variables
+    actions     all actions that there are
+    document    text → statements and their normal form, or why it cannot be read
+    truth       true, false, or it depends
+    conditions  does a condition hold
+    evaluate    is a request allowed: `decide`
+    cases       all the requests that some statements tell apart
+    difference  what one set of policies allows and another does not
+    estate      which policies are in force
+    replay      a call of the log → what it writes into the estate
+    exposure    who is let in from outside
+    escalation  ways by which permissions become more permissions
+    change      a call of the log → what it granted and took away: `meaning`
 """

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from trailhound.permissions import actions as known
-from trailhound.permissions import cases, conditions
-from trailhound.permissions.document import Policy, Statement, grants
+from trailhound.permissions import arn, cases, conditions
+from trailhound.permissions.document import Condition, Policy, Statement, grants
 from trailhound.permissions.evaluate import resource_met
 from trailhound.permissions.patterns import glob, matches, plain
 
@@ -143,17 +143,21 @@ class _Comparison:
             met = sum(bit for bit, each in chosen if cases.is_met(each, label, caller))
             callers.setdefault(met, []).append(label)
         contexts, complete = cases.contexts(statements)
+        read = sorted(
+            {v.key for each in statements if each.variables for p in each.resources for v in arn.variables(p)}
+        )
+        holds = _Holding(chosen)
         asked = 0
-        for context in contexts:
-            keys = {**dict.fromkeys(_keys(statements), ()), **context}
-            holding = sum(bit for bit, each in chosen if _hold(each, keys))
-            named, whole = _resources(tuple(statements), tuple(sorted(context.items())))
+        # Requests in which the same conditions hold, and the same names are meant, are one case.
+        for (holding, meant), context in {
+            (holds.bits(each), tuple(each[key] for key in read)): each for each in reversed(contexts)
+        }.items():
+            named, whole = _named(tuple(chosen), tuple(zip(read, meant, strict=True)))
             asked += len(named) * len(callers)
             if asked > _CELLS:
                 return False
             complete &= whole
-            for name in named:
-                fits = sum(bit for bit, each in chosen if resource_met(each, name, keys).value)
+            for name, fits in named:
                 for met, labels in callers.items():
                     self._ask(met & holding & fits, names, labels, name, context)
         return complete
@@ -193,19 +197,37 @@ def _allows(layers: list[_Layer], met: int) -> bool:
     return all(met & layer.allow and not met & layer.deny for layer in layers)
 
 
-def _keys(statements: Iterable[Statement]) -> list[str]:
-    return [condition.key for each in statements for condition in each.conditions]
+class _Holding:
+    """Which statements' conditions hold in a request; a condition is looked at once for each value of its keys."""
 
+    def __init__(self, chosen: list[tuple[int, Statement]]) -> None:
+        self.chosen = chosen
+        self.known: dict[tuple[object, ...], bool] = {}
 
-def _hold(statement: Statement, context: cases.Case) -> bool:
-    return all(conditions.holds(each, context, variables=statement.variables).value for each in statement.conditions)
+    def bits(self, context: cases.Case) -> int:
+        return sum(
+            bit for bit, each in self.chosen if all(self._holds(c, each.variables, context) for c in each.conditions)
+        )
+
+    def _holds(self, condition: Condition, variables: bool, context: cases.Case) -> bool:
+        keys = [condition.key]
+        if variables:
+            keys += [v.key for value in condition.values if "${" in value for v in arn.variables(value)]
+        case = (condition, variables, *(context.get(key) for key in keys))
+        if case not in self.known:
+            self.known[case] = bool(conditions.holds(condition, context, variables=variables).value)
+        return self.known[case]
 
 
 @lru_cache(512)
-def _resources(
-    statements: tuple[Statement, ...], context: tuple[tuple[str, cases.Values], ...]
-) -> tuple[list[str], bool]:
-    return cases.resources(statements, dict(context))
+def _named(
+    chosen: tuple[tuple[int, Statement], ...], read: tuple[tuple[str, cases.Values], ...]
+) -> tuple[list[tuple[str, int]], bool]:
+    """Each name that makes a case, with the statements that it fits."""
+    context = dict(read)
+    names, complete = cases.resources([each for _, each in chosen], context)
+    found = [(name, sum(bit for bit, each in chosen if resource_met(each, name, context).value)) for name in names]
+    return found, complete
 
 
 def covered(statement: Statement, others: frozenset[str] = frozenset()) -> frozenset[str]:

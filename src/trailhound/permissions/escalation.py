@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from trailhound import catalog
-from trailhound.permissions import actions, cases
+from trailhound.permissions import actions, arn, cases
 from trailhound.permissions.document import Policy, Statement
 from trailhound.permissions.estate import Estate, Held
 from trailhound.permissions.evaluate import Caller, Policies, Request, decide
@@ -121,7 +121,7 @@ class _Reach:
         """One resource for each case that the policies tell apart, of those that the action can act on."""
         wanted = actions.targets(action)
         if target == "self":
-            kind, _, name = self.principal.rpartition(":")[2].partition("/")
+            kind, _, name = arn.name_of(self.principal.rpartition(":")[2])
             if not any(f":{kind}/" in each for each in wanted):
                 return ()
             start = self.principal.partition(f":{kind}/")[0]
