@@ -34,9 +34,9 @@ def exclusions(*, options: Options = Options()) -> None:
     found = open_workspace(options).exclusions()
     if options.json:
         render.lines(found)
-        return
-    for number, use in enumerate(found):
-        render.text("\n" * (number > 0) + "\n".join(_told(use)))
+    else:
+        for number, use in enumerate(found):
+            render.text("\n" * (number > 0) + "\n".join(_told(use)))
     if not found:
         render.remark(options, "there are no exclusions; docs/how-to/quiet-a-rule.md shows how to write one")
     for remark in remarks(found):
@@ -44,7 +44,7 @@ def exclusions(*, options: Options = Options()) -> None:
 
 
 @app.command
-def check(*paths: Path, options: Options = Options()) -> int:
+def check(*paths: Path, rules: tuple[Path, ...] = (), options: Options = Options()) -> int:
     """Check files of exclusions: what is wrong with them, and what they allow that nobody may have meant.
 
     Exits with status 1 when something is wrong; with a warning, with 0.
@@ -52,14 +52,16 @@ def check(*paths: Path, options: Options = Options()) -> int:
     For example:
 
         trailhound exclusions check
-        trailhound exclusions check ../rules/exclusions.yml
+        trailhound exclusions check ../rules/exclusions.yml --rules ../rules
 
     Parameters
     ----------
     paths
         Files, or folders of them. Default: those of the workspace.
+    rules
+        Sigma rules besides the pack that they may name: a file, or a folder of them. May be repeated.
     """
-    found = open_workspace(options).check_exclusions(paths)
+    found = open_workspace(options).check_exclusions(paths, rules=rules)
     for kind, complaints in (("error", found.errors), ("warning", found.warnings)):
         for complaint in complaints:
             _complain(kind, complaint, options)

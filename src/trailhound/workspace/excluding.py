@@ -51,11 +51,14 @@ class Excluding(Reading):
         shown = self._set_aside(engine, self._stored(engine), known)
         return [finding for finding in shown.findings if finding.uid in shown.hidden]
 
-    def check_exclusions(self, paths: Sequence[Path | str] = ()) -> Checked:
-        """All complaints about files of exclusions; about those of the workspace when none is named."""
+    def check_exclusions(self, paths: Sequence[Path | str] = (), *, rules: Sequence[Path | str] = ()) -> Checked:
+        """All complaints about files of exclusions; about those of the workspace when none is named.
+
+        `rules`: files and folders of rules besides the pack that exclusions may name.
+        """
         found = self._read_exclusions([Path(path) for path in paths] or self._exclusion_files())
-        rules = load_rules([catalog.PACKS / "rules", catalog.PACKS / "baselines"]).rules
-        return Checked(len(found.exclusions), found.errors, tuple(warnings(found.exclusions, rules)))
+        known = load_rules([*map(Path, rules), catalog.PACKS / "rules", catalog.PACKS / "baselines"]).rules
+        return Checked(len(found.exclusions), found.errors, tuple(warnings(found.exclusions, known)))
 
     def _exclusions(self) -> tuple[Exclusion, ...]:
         found = self._read_exclusions(self._exclusion_files())

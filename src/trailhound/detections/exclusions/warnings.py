@@ -53,9 +53,7 @@ def _rules(one: Exclusion, known: set[str], names: Mapping[str, str]) -> Iterato
     for rule in one.rule:
         if rule in known or rule == ALL:
             continue
-        near = difflib.get_close_matches(rule, [*known, *names], n=1)
+        near = difflib.get_close_matches(rule, [*known, *names], n=1, cutoff=0.8)
         title = names.get(rule) or (near and names.get(near[0], near[0]))
-        step = (
-            f"write {title!r}" if title else "`trailhound rules list` shows titles; a rule of your own may be elsewhere"
-        )
+        step = f"write {title!r}" if title else "`trailhound rules list` shows titles; --rules names rules of your own"
         yield f"no known rule has the id or the title {rule!r}", step
