@@ -96,7 +96,7 @@ def test_a_closed_finding_keeps_its_reason_and_comes_last(case):
 def test_a_suppression_ends_with_its_last_day(case):
     workspace, _, _, detected, _ = case
     uid = detected.findings[0].uid
-    Decisions(workspace.folder).record(uid, "suppressed", "known", until="2000-01-01")
+    Decisions(workspace.folder).record(detected.findings[0], "suppressed", "known", until="2000-01-01")
     assert next(f for f in workspace.findings() if f.uid == uid).status == "new"
 
 

@@ -7,16 +7,39 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from trailhound.errors import RequestError, WorkspaceError
 from trailhound.lake import times
-from trailhound.model import Finding
+from trailhound.model import Finding, Incident
 
 FILE = "trailhound.db"
 _TABLE = """CREATE TABLE IF NOT EXISTS decisions (
-  finding_uid TEXT NOT NULL, status TEXT NOT NULL, because TEXT NOT NULL, until TEXT, decided_at TEXT NOT NULL)"""
+  finding_uid TEXT NOT NULL, status TEXT NOT NULL, because TEXT NOT NULL, until TEXT, decided_at TEXT NOT NULL,
+  events INTEGER, last_seen_time INTEGER)"""
+# Of the finding as it was decided on; journals of before it was asked have no such columns.
+_LATER = ("events", "last_seen_time")
+
+
+class _Entry(NamedTuple):
+    finding_uid: str
+    status: str
+    because: str
+    until: str | None
+    decided_at: str
+    events: int | None
+    last_seen_time: int | None
+
+    def outgrown(self, finding: Finding) -> bool:
+        """Does the finding hold what it did not when this was decided?"""
+        if self.events is None or self.last_seen_time is None:
+            return False
+        return len(finding.event_uids) > self.events or finding.last_seen_time > self.last_seen_time
+
+
+_COLUMNS = _Entry._fields
 
 
 class Decisions:
@@ -25,31 +48,38 @@ class Decisions:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
 
-    def record(self, finding_uid: str, status: str, because: str, until: str | None = None) -> None:
+    def record(self, finding: Finding, status: str, because: str, until: str | None = None) -> None:
         """Add an entry; a reason is asked for, because in a year nobody remembers it."""
         if not because.strip():
             raise RequestError("a reason is needed", next_step='add --because "..."')
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        row = (finding.uid, status, because, until, now, len(finding.event_uids), finding.last_seen_time)
         with closing(self._open()) as database, database:
-            database.execute("INSERT INTO decisions VALUES (?, ?, ?, ?, ?)", (finding_uid, status, because, until, now))
+            database.execute(f"INSERT INTO decisions ({', '.join(_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def applied(self, findings: Iterable[Finding], today: str = "") -> list[Finding]:
-        """The findings with their latest status; a suppression ends with its last day."""
+        """The findings with their latest status.
+
+        A suppression ends with its last day, and holds for a finding however it grows. What is closed is closed as
+        it was: a finding with events that it did not have then is open again.
+        """
         today = today or datetime.now(UTC).strftime("%Y-%m-%d")
-        latest: dict[str, tuple[str, str]] = {}
+        latest: dict[str, _Entry] = {}
         if self._path.exists():
             with closing(self._open()) as database:
-                for uid, status, because, until in database.execute(
-                    "SELECT finding_uid, status, because, until FROM decisions ORDER BY rowid"
-                ):
-                    latest[uid] = ("new", "") if until and until < today else (status, because)
-        return [_with(finding, *latest.get(finding.uid, ("new", ""))) for finding in findings]
+                rows = database.execute(f"SELECT {', '.join(_COLUMNS)} FROM decisions ORDER BY rowid")
+                latest = {row[0]: _Entry(*row) for row in rows}
+        return [_with(finding, *_status(finding, latest.get(finding.uid), today)) for finding in findings]
 
     def _open(self) -> sqlite3.Connection:
         try:
             database = sqlite3.connect(self._path)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(_TABLE)
+            known = {row[1] for row in database.execute("PRAGMA table_info(decisions)")}
+            for column in _LATER:
+                if column not in known:
+                    database.execute(f"ALTER TABLE decisions ADD COLUMN {column} INTEGER")
         except sqlite3.Error as error:
             raise WorkspaceError(
                 f"the journal of decisions cannot be opened: {error}",
@@ -60,7 +90,10 @@ class Decisions:
         return database
 
 
-def by_uid(findings: Sequence[Finding], uid: str) -> Finding:
+_Named = TypeVar("_Named", bound=Finding | Incident)
+
+
+def by_uid(findings: Sequence[_Named], uid: str) -> _Named:
     """The one whose uid begins so. Raises RequestError when there is none, or several."""
     fitting = [finding for finding in findings if finding.uid.startswith(uid)]
     if len(fitting) == 1 and uid:
@@ -88,6 +121,16 @@ def check_until(until: str) -> None:
             f"{until} has passed: the finding would not be suppressed",
             next_step="name a day to come, or leave out --until to suppress it for good",
         )
+
+
+def _status(finding: Finding, entry: _Entry | None, today: str) -> tuple[str, str]:
+    if entry is None or (entry.until and entry.until < today):
+        return "new", ""
+    if entry.status == "closed" and entry.outgrown(finding):
+        more = len(finding.event_uids) - (entry.events or 0)
+        grown = f"has grown since by {more:,} event{'s'[: more > 1]}" if more > 0 else "has gone on since"
+        return "new", f"it was closed on {entry.decided_at[:10]} and {grown}; it was closed because: {entry.because}"
+    return entry.status, entry.because
 
 
 def _with(finding: Finding, status: str, because: str) -> Finding:

@@ -65,7 +65,7 @@ def findings(
 
 @app.command
 def close(uid: str, /, *, because: str, options: Options = Options()) -> None:
-    """Close a finding: it has been dealt with.
+    """Close a finding, or all open ones of an incident: dealt with, as it is. It is open again when it grows.
 
     For example:
 
@@ -74,20 +74,21 @@ def close(uid: str, /, *, because: str, options: Options = Options()) -> None:
     Parameters
     ----------
     uid
-        The finding's uid, or as much of its beginning as no other finding has.
+        The uid of a finding or incident, or as much of its beginning as no other has.
     because
         The reason, for whoever asks later.
     """
     workspace = open_workspace(options)
-    before = workspace.finding(uid)
-    finding = workspace.close_finding(uid, because)
+    before = workspace.named(uid)
+    found = workspace.close_finding(uid, because)
     _tell_earlier(before, options)
-    render.remark(options, f"finding {finding.uid} is closed")
+    for finding in found:
+        render.remark(options, f"finding {finding.uid} is closed")
 
 
 @app.command
 def suppress(uid: str, /, *, because: str, until: str | None = None, options: Options = Options()) -> None:
-    """Suppress a finding: it is expected, and stays out of sight.
+    """Suppress a finding, or all open ones of an incident: expected, and out of sight, however it grows.
 
     For example:
 
@@ -96,21 +97,23 @@ def suppress(uid: str, /, *, because: str, until: str | None = None, options: Op
     Parameters
     ----------
     uid
-        The finding's uid, or as much of its beginning as no other finding has.
+        The uid of a finding or incident, or as much of its beginning as no other has.
     because
         The reason, for whoever asks later.
     until
         Show it again after this day.
     """
     workspace = open_workspace(options)
-    before = workspace.finding(uid)
-    finding = workspace.suppress_finding(uid, because, until)
+    before = workspace.named(uid)
+    found = workspace.suppress_finding(uid, because, until)
     _tell_earlier(before, options)
-    render.remark(options, f"finding {finding.uid} is suppressed" + (f" until the end of {until}" if until else ""))
+    for finding in found:
+        render.remark(options, f"finding {finding.uid} is suppressed" + (f" until the end of {until}" if until else ""))
 
 
-def _tell_earlier(finding: Finding, options: Options) -> None:
-    if finding.status != "new":
+def _tell_earlier(named: Sequence[Finding], options: Options) -> None:
+    finding = named[0]
+    if len(named) == 1 and finding.status != "new":
         told = f"it was {finding.status} before, because: {finding.status_reason}"
         render.remark(options, f"{told}; the new reason takes the place of that one, the journal keeps both")
 
@@ -171,7 +174,7 @@ def _told(incident: Incident, shown: int) -> Iterator[str]:
         yield f"  {' → '.join(incident.tactics)}"
     for words in risk_words(incident.risk):
         yield f"    {words}"
-    yield f"  start with: trailhound investigate {incident.finding_uids[0][:8]}"
+    yield f"  start with: trailhound investigate {incident.uid[:8]}"
 
 
 def _when(incident: Incident) -> str:

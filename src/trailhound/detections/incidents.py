@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -79,6 +79,28 @@ def tactics(finding: Finding) -> tuple[str, ...]:
     )
 
 
+def whole(found: Sequence[Finding]) -> Finding:
+    """Findings as one, to be investigated: the first of them, with the events and what is named of all.
+
+    As it is stored, without risk: what is decided on other findings must not change what an investigation says.
+    """
+    ordered = sorted(found, key=_order)
+
+    def all_of(name: str) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(value for one in ordered for value in getattr(one, name)))
+
+    return msgspec.structs.replace(
+        found[0],
+        event_uids=all_of("event_uids"),
+        resources=all_of("resources"),
+        first_seen_time=min(one.first_seen_time for one in found),
+        last_seen_time=max(one.last_seen_time for one in found),
+        **{name: tuple(sorted(all_of(name))) for name in ("regions", "src_ips", "operations")},
+        incident_uid="",
+        risk=None,
+    )
+
+
 def total(found: Sequence[Finding], own: Mapping[str, Risk]) -> float:
     """0 to 100; `found`: the gravest first."""
     left, seen = 1.0, dict[str, int]()
@@ -107,7 +129,7 @@ def _incident(found: Sequence[Finding], own: Mapping[str, Risk]) -> tuple[Incide
         uid=uid,
         origin_uid=actor(gravest),
         title=gravest.title,
-        level=max((one.level for one in counted), key=LEVELS.index),
+        level=max(counted, key=lambda one: LEVELS.index(one.level)).level,
         status=gravest.status,
         risk=members[0].risk or own[gravest.uid],
         first_seen_time=min(one.first_seen_time for one in found),

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from trailhound import catalog
-from trailhound.cases import Decisions, by_uid, check_until
+from trailhound.cases import Decisions, check_until
 from trailhound.detections.baselines.judge import Judged
 from trailhound.detections.collection import PROOF
 from trailhound.detections.detect import Skipped, detect
 from trailhound.detections.findings import as_table
-from trailhound.detections.incidents import Assessed, assess
+from trailhound.detections.incidents import assess
 from trailhound.detections.incremental import Renewal, keep, renew
 from trailhound.detections.lint import lint
 from trailhound.detections.placeholders import Placeholders, Production
@@ -23,8 +23,9 @@ from trailhound.detections.rules import only as only_rules
 from trailhound.detections.sigma import load_rules
 from trailhound.errors import CatalogError
 from trailhound.lake import times
-from trailhound.model import LEVELS, Finding, Incident
-from trailhound.workspace.excluding import Excluding, ExclusionUse, uses
+from trailhound.model import Finding, Incident
+from trailhound.workspace.assessing import Assessing
+from trailhound.workspace.excluding import ExclusionUse, uses
 from trailhound.workspace.reading import Progress
 
 
@@ -42,7 +43,7 @@ class Detection(msgspec.Struct, frozen=True):
     exclusions: tuple[ExclusionUse, ...] = ()  # what each sets aside of the findings; those are `suppressed`
 
 
-class Detecting(Excluding):
+class Detecting(Assessing):
     def detect(
         self,
         *,
@@ -90,47 +91,12 @@ class Detecting(Excluding):
             exclusions=tuple(uses(exclusions, shown)),
         )
 
-    def findings(
-        self,
-        *,
-        level: str | None = None,
-        status: str | None = None,
-        rule: str | None = None,
-        principal: str | None = None,
-    ) -> list[Finding]:
-        """Stored findings, those of the incident to look at first at the top; `level` means that level or above."""
-        return list(self.assessed(level=level, status=status, rule=rule, principal=principal).findings)
-
-    def assessed(
-        self,
-        *,
-        level: str | None = None,
-        status: str | None = None,
-        rule: str | None = None,
-        principal: str | None = None,
-    ) -> Assessed:
-        """Stored findings that fit, with their risk, and the incidents that they are part of, ranked."""
-        _, engine, _ = self._reading()
-        shown = self._set_aside(engine, self._stored(engine), self._exclusions())
-        return assess(engine, shown.findings, self.settings).of(
-            lambda f: (
-                (level is None or LEVELS.index(f.level) >= LEVELS.index(level))
-                and (status is None or f.status == status)
-                and (rule is None or rule in (f.rule_uid, f.rule_title))
-                and (principal is None or principal in (f.principal_uid, f.principal_name))
-            )
-        )
-
-    def finding(self, uid: str) -> Finding:
-        """The stored finding whose uid begins so."""
-        _, engine, _ = self._reading()
-        return self._set_aside(engine, [by_uid(self._stored(engine), uid)], self._exclusions()).findings[0]
-
-    def close_finding(self, uid: str, because: str) -> Finding:
+    def close_finding(self, uid: str, because: str) -> list[Finding]:
+        """A finding, or all open ones of an incident, has been dealt with, as it is: open again when it grows."""
         return self._decide(uid, "closed", because, None)
 
-    def suppress_finding(self, uid: str, because: str, until: str | None = None) -> Finding:
-        """Hide a finding, for good or until the end of a day (YYYY-MM-DD)."""
+    def suppress_finding(self, uid: str, because: str, until: str | None = None) -> list[Finding]:
+        """Hide a finding, or all open ones of an incident, however it grows: for good or until the end of a day."""
         if until is not None:
             check_until(until)
         return self._decide(uid, "suppressed", because, until)
@@ -169,13 +135,14 @@ class Detecting(Excluding):
         production = Production(ids=known.instances, accounts=known.accounts, tags=known.tags)
         return Placeholders(values=self.settings.placeholders, production=production)
 
-    def _decide(self, uid: str, status: str, because: str, until: str | None) -> Finding:
+    def _decide(self, uid: str, status: str, because: str, until: str | None) -> list[Finding]:
         lake, engine, snapshot = self._reading()
-        journal = Decisions(self.folder)
-        finding = by_uid(self._stored(engine), uid)
-        journal.record(finding.uid, status, because, until)
+        journal, named = Decisions(self.folder), self._named(engine, uid)
+        found = named if len(named) == 1 else [one for one in named if one.status == "new"] or named
+        for finding in found:
+            journal.record(finding, status, because, until)
         lake.keep(snapshot)
-        return journal.applied([finding])[0]
+        return journal.applied(found)
 
 
 def _with_proof(paths: Sequence[Path]) -> list[Path]:

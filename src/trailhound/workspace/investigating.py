@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from trailhound import __version__
-from trailhound.cases import by_uid
+from trailhound.detections.incidents import whole
 from trailhound.engines.duckdb import DuckDB
 from trailhound.enrichers import context
 from trailhound.errors import RequestError
@@ -25,10 +25,11 @@ from trailhound.lake import times
 from trailhound.lake.lake import Snapshot
 from trailhound.model import Answer, Investigation, Observable
 from trailhound.reports.reading import read
-from trailhound.workspace.reading import Progress, Reading
+from trailhound.workspace.assessing import Assessing
+from trailhound.workspace.reading import Progress
 
 
-class Investigating(Reading):
+class Investigating(Assessing):
     def investigate(
         self,
         finding_uid: str | None = None,
@@ -38,7 +39,7 @@ class Investigating(Reading):
         window: str = "7d",
         progress: Progress | None = None,
     ) -> Investigation:
-        """All five steps for a finding (uid or the beginning of one), or for `KIND=VALUE` around a time."""
+        """All five steps for a finding or an incident (uid or the beginning of one), or for `KIND=VALUE` around a time."""
         if (finding_uid is None) == (observable is None):
             raise RequestError(
                 "name one finding, or one observable", next_step="`trailhound findings` lists the findings"
@@ -46,7 +47,7 @@ class Investigating(Reading):
         engine, snapshot, index = self._indexed()
         inputs = self._inputs(engine, snapshot)
         if finding_uid is not None:
-            finding = by_uid(inputs.findings, finding_uid)
+            finding = whole(self._named(engine, finding_uid))
             scope = scoping.of_finding(engine, finding)
             return steps.investigate(inputs, scope, finding=finding, observable=None, progress=progress)
         asked = scoping.parse(observable or "")
