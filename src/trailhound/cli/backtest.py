@@ -22,6 +22,7 @@ _RULES = 20  # in the table
 
 def backtest(
     *paths: Path,
+    code: tuple[Path, ...] = (),
     only: tuple[str, ...] = (),
     since: str | None = None,
     until: str | None = None,
@@ -44,6 +45,8 @@ def backtest(
     ----------
     paths
         Rules, or folders of them. Default: the pack.
+    code
+        A Python file that a code rule among them may run. May be repeated.
     only
         Try this rule only, by its id or name. May be repeated.
     since
@@ -57,6 +60,7 @@ def backtest(
     """
     found = open_workspace(options).backtest(
         paths,
+        code=code,
         only=only,
         since=since,
         until=until,

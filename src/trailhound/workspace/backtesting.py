@@ -29,6 +29,7 @@ class Backtesting(Detecting):
         self,
         rules: Sequence[Path | str] = (),
         *,
+        code: Sequence[Path | str] = (),
         only: Sequence[str] = (),
         since: str | None = None,
         until: str | None = None,
@@ -43,7 +44,7 @@ class Backtesting(Detecting):
         if budget:
             per_day(budget)
         excluded = self._exclusions()
-        chosen = self.rules(rules, no_pack=bool(rules))
+        chosen = self.rules(rules, code=code, no_pack=bool(rules))
         chosen = only_rules(chosen, only) if only else chosen
         _, engine, _ = self._reading(derived=True)
         begin = times.interval(since).start if since else None
@@ -51,7 +52,7 @@ class Backtesting(Detecting):
         span = _days(engine, begin, end)
         found = detect(engine, chosen, placeholders=self._placeholders(), since=begin, until=end)
         shown = self._set_aside(engine, found.findings, excluded)
-        played = attacks(self.rules(rules).rules) if budget else ()
+        played = attacks(self.rules(rules, code=code).rules) if budget else ()
         result = backtest(
             engine,
             shown.findings,
