@@ -40,7 +40,9 @@ class Permission(msgspec.Struct, frozen=True, kw_only=True):
     actions_count: int
     resources: tuple[str, ...]
     not_resources: bool = False  # all but these
-    principals: tuple[str, ...] = ()  # of policies of resources; "anyone", "account 111122223333", ARNs, services
+    principals: tuple[
+        str, ...
+    ] = ()  # of policies of resources; "account 111122223333", ARNs, services, or "anyone" alone
     conditions: tuple[str, ...] = ()  # of the statement that makes the difference
     example: Example
 
@@ -253,7 +255,7 @@ def _permissions(found: dict[_Key, _Cells], comparison: _Comparison) -> tuple[Pe
                 actions_count=len(cells.actions),
                 resources=tuple(patterns),
                 not_resources=statement.not_resources,
-                principals=tuple(sorted(cells.principals)),
+                principals=("anyone",) if "anyone" in cells.principals else tuple(sorted(cells.principals)),
                 conditions=tuple(map(str, statement.conditions)),
                 example=msgspec.structs.replace(cells.example, resource=plain(cells.example.resource)),
             )
