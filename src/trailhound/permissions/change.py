@@ -65,6 +65,7 @@ def meaning(records: Iterable[replay.Call], at: str, *, own: Collection[str] = (
     before = Estate()
     for each in ordered[: ordered.index(call)]:
         replay.apply(before, each)
+    replay.prove(before, call)
     after = before.copy()
     written = replay.apply(after, call)
     ours = {replay.account(each) for each in ordered} | set(own)
@@ -182,7 +183,7 @@ def _unknown_after(step: _Step) -> str:
 def _principal(step: _Step, principal: str, unknown_before: str) -> Part:
     one, other = held(step.before, principal, step.day), held(step.after, principal, step.day)
     missing = dict.fromkeys((*one.missing, *other.missing))
-    found = _compared(one, other, elsewhere=bool(missing))
+    found = _compared(one, other, principal)
     unknown = tuple(filter(None, (unknown_before, _unknown_after(step))))
     taken_back = step.call.get("eventName", "").startswith(("Delete", "Detach", "Remove"))
     return Part(
@@ -196,26 +197,26 @@ def _principal(step: _Step, principal: str, unknown_before: str) -> Part:
     )
 
 
-def _compared(one: Held, other: Held, *, elsewhere: bool) -> Difference:
-    """`elsewhere`: there are policies that are not known. They might allow anything, so a Deny that comes or goes
-    counts even where nothing that is known allows what it forbids; they might allow nothing, so an Allow counts."""
-    found = difference(_layers(one), _layers(other))
-    if not elsewhere:
-        return found
+def _compared(one: Held, other: Held, principal: str) -> Difference:
+    """What is known to differ, and the Denies and bounds that differ though nothing that is known allows what they forbid.
+
+    A policy of a resource, or one older than the log, may allow it. The bound of a user does not hold back what the
+    policy of a resource gives, so it counts only where policies of the user are not known."""
     wide = difference(_layers(one, _ANYTHING), _layers(other, _ANYTHING))
+    bounds = bool(one.missing or other.missing) or ":role/" in principal
+    return _with(difference(_layers(one), _layers(other)), wide, {"deny", "ceiling"} if bounds else {"deny"})
+
+
+def _with(known: Difference, wide: Difference, causes: set[str]) -> Difference:
+    def more(sure: tuple[Permission, ...], other: tuple[Permission, ...]) -> tuple[Permission, ...]:
+        told = {(each.cause, each.actions, each.resources) for each in sure}
+        return (*sure, *(e for e in other if e.cause in causes and (e.cause, e.actions, e.resources) not in told))
+
     return Difference(
-        gained=_merged(found.gained, wide.gained),
-        lost=_merged(found.lost, wide.lost),
-        complete=found.complete and wide.complete,
+        gained=more(known.gained, wide.gained),
+        lost=more(known.lost, wide.lost),
+        complete=known.complete and wide.complete,
     )
-
-
-def _merged(known: tuple[Permission, ...], wide: tuple[Permission, ...]) -> tuple[Permission, ...]:
-    covered = {(each.cause, each.actions, each.resources) for each in known}
-    more = [
-        each for each in wide if each.cause != "allow" and (each.cause, each.actions, each.resources) not in covered
-    ]
-    return (*known, *more)
 
 
 def _layers(found: Held, *more: Statement) -> tuple[tuple[Statement, ...], ...]:
@@ -232,11 +233,7 @@ def _policy_itself(step: _Step, unknown_before: str) -> Part:
     wide = difference(((*one, _ANYTHING),), ((*other, _ANYTHING),))
     unknown = tuple(filter(None, (unknown_before, _unknown_after(step))))
     holders = () if created or _made_here(step) else (f"who holds {arn} since before the log",)
-    merged = Difference(
-        gained=_merged(found.gained, wide.gained),
-        lost=_merged(found.lost, wide.lost),
-        complete=found.complete and wide.complete,
-    )
+    merged = _with(found, wide, {"deny"})
     # Nobody holds what has just been made: it grants nothing yet.
     effect: Effect = "none" if created and not unknown else _effect(merged, unknown)
     return Part(
@@ -269,14 +266,18 @@ def _policy_of_a_thing(step: _Step) -> Part:
     unknown = [_blind(step)] if step.after.blind else []
     unknown += [] if known else [f"the policy of {arn} before the call is not in the log"]
     unknown += [f"the policy of {arn}: {why(d)}" for side in sides for d in side if not isinstance(d, Policy)]
-    found = difference((statements_of(sides[0]),), (statements_of(sides[1]),))
+    one, other = map(statements_of, sides)
+    found = sure = difference((one,), (other,))
+    if kind == "resource" and ":kms:" not in arn:  # nobody has a key or a role but by its own policy
+        anyone = msgspec.structs.replace(_ANYTHING, principals=(("AWS", "*"),))
+        found = _with(sure, difference(((*one, anyone),), ((*other, anyone),)), {"deny"})
     return Part(
         holder=arn,
         effect=_effect(found, tuple(unknown)),
         gained=found.gained,
         lost=found.lost,
         at_most=not known,
-        exposures=exposures(found.gained, step.own),
+        exposures=exposures(sure.gained, step.own),
         unknowns=(*dict.fromkeys(unknown), *_too_many(found)),
     )
 

@@ -57,6 +57,15 @@ def _applied(estate: Estate, call: Call) -> tuple[Written, ...]:
     return _resource_policy(estate, call, place) if place else _made(estate, call, service, operation)
 
 
+def prove(estate: Estate, call: Call) -> None:
+    """What must have been there for a call to succeed: a policy that is detached was attached."""
+    if aws.service_of(str(call.get("eventSource"))) != "iam" or call.get("errorCode"):
+        return
+    policy = text(call, "request.policyArn")
+    if str(call.get("eventName")).startswith("Detach") and policy and _principal(call):
+        estate.holder(_principal(call)).attached.add(policy)
+
+
 def account(call: Call) -> str:
     identity = call.get("userIdentity")
     own = identity.get("accountId") if isinstance(identity, Mapping) else ""
