@@ -236,6 +236,38 @@ def test_a_permission_of_a_function() -> None:
     assert ask(log, older).effect == "unknown"
 
 
+def test_one_thing_by_several_names() -> None:
+    log = Log()
+    log.call("CreateFunction20150331", "lambda", functionName="f")
+    request = {"action": "lambda:InvokeFunction", "principal": "222222222222"}
+    log.call("AddPermission20150331v2", "lambda", functionName="f", statementId="a", **request)
+    for name in ("f", f"{ACCOUNT}:function:f", f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:f"):
+        at = log.call("AddPermission20150331v2", "lambda", functionName=name, statementId=f"b{len(name)}", **request)
+        assert ask(log, at).effect == "none"
+    alias = log.call(
+        "AddPermission20150331v2", "lambda", functionName="f", qualifier="live", statementId="c", **request
+    )
+    assert ask(log, alias).subject == f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:f:live"
+    secret = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:s"
+    policy = text(allow("secretsmanager:*", Principal={"AWS": OUTSIDER}))
+    for name in ("s", f"{secret}-AbCd12"):
+        at = log.call("PutResourcePolicy", "secretsmanager", secretId=name, resourcePolicy=policy)
+        assert ask(log, at).subject == secret
+    assert ask(log, at).effect == "none"
+
+
+def test_more_holders_than_are_gone_through_are_told() -> None:
+    log = Log()
+    log.call("CreateGroup", groupName="g")
+    for number in range(60):
+        log.call("CreateUser", userName=f"u{number}")
+        log.call("AddUserToGroup", userName=f"u{number}", groupName="g")
+    at = log.call("PutGroupPolicy", groupName="g", policyName="p", policyDocument=text(allow("s3:GetObject")))
+    change = ask(log, at)
+    assert len(change.parts) == 50
+    assert "what it means for 11 more who hold it" in change.parts[0].unknowns
+
+
 def test_a_bucket_policy_taken_away() -> None:
     log = Log()
     log.call("CreateBucket", "s3", bucketName="b")

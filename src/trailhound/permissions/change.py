@@ -132,8 +132,13 @@ def _parts(step: _Step) -> list[Part]:
     holders = [arn] if kind == "identity" else step.after.attached_to(arn)
     members = [m for each in holders if ":group/" in each for m in step.after.members(each)]
     unknown = _unknown_before(step)
-    found = [_principal(step, each, unknown) for each in dict.fromkeys([*holders, *members][:_HOLDERS])]
-    return [_policy_itself(step, unknown), *found] if kind == "managed" else found
+    every = list(dict.fromkeys([*holders, *members]))
+    found = [_policy_itself(step, unknown)] if kind == "managed" else []
+    found += [_principal(step, each, unknown) for each in every[:_HOLDERS]]
+    if len(every) > _HOLDERS:
+        more = f"what it means for {len(every) - _HOLDERS} more who hold it"
+        found[0] = msgspec.structs.replace(found[0], unknowns=(*found[0].unknowns, more))
+    return found
 
 
 def _unknown_before(step: _Step) -> str:

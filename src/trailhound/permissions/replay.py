@@ -6,6 +6,7 @@ Source: the API references of IAM and of the services of `vocab/policy_writes.ts
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple
@@ -240,8 +241,11 @@ def _resource_policy(estate: Estate, call: Call, place: _Place) -> tuple[Written
 
 
 def _resource_arn(call: Call, name: str, template: str) -> str:
+    if ":secret:" in name:
+        name = _SECRET_SUFFIX.sub("", name)  # a secret is named by its ARN or by its name, which lacks these
     if name.startswith("arn:") or ("{}" in template and not name):
         return name
+    name = name.rpartition("function:")[2]  # a function also by a part of its ARN
     name = name.rsplit("/", 1)[-1] if name.startswith("https://") else name
     known = {"partition": _partition(call), "region": str(call.get("awsRegion") or ""), "account": account(call)}
     for key, each in known.items():
@@ -262,11 +266,14 @@ def _made(estate: Estate, call: Call, service: str, operation: str) -> tuple[Wri
     return ()
 
 
+_SECRET_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 _FUNCTION = "arn:{partition}:lambda:{region}:{account}:function:{}"
 
 
 def _lambda_permission(estate: Estate, call: Call, operation: str) -> tuple[Written, ...]:
     arn = _resource_arn(call, text(call, "request.functionName"), _FUNCTION)
+    if arn and (qualifier := text(call, "request.qualifier")):
+        arn = f"{arn}:{qualifier}"  # versions and aliases have policies of their own
     statements = estate.resources.setdefault(arn, {})
     sid = text(call, "request.statementId")
     if operation == "RemovePermission":
