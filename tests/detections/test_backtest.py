@@ -151,6 +151,11 @@ def test_a_user_agent_may_be_a_cause_but_no_exclusion() -> None:
     assert not any(proposal.exclusion.user_agent for proposal in result.proposals)
 
 
+def test_a_single_finding_has_no_cause() -> None:
+    records = [call(n, user=f"u{n}", sourceIPAddress=f"10.0.0.{n}") for n in range(1, 4)]
+    assert tried(lake(records), [finding(n, [n]) for n in range(1, 4)], "").causes == ()
+
+
 def test_an_exclusion_is_as_narrow_as_what_it_hides() -> None:
     records = [call(n, sourceIPAddress=f"10.0.0.{n % 2}") for n in range(1, 9)]
     found = [finding(n, [n], resources=(Resource(uid=f"i-{n}"),)) for n in range(1, 9)]

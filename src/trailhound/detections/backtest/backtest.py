@@ -39,7 +39,7 @@ class Fires(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """What many findings of one rule have in common, in all of their events."""
+    """What several findings of one rule have in common, in all of their events."""
 
     rule_uid: str
     rule_title: str
@@ -151,7 +151,8 @@ def _fires(found: Sequence[Finding], first: date, days: int) -> Iterator[Fires]:
 
 def _causes(known: Sequence[Features], titles: Mapping[str, str]) -> Iterator[Cause]:
     held: set[str] = set()
-    for group in fewest(groups(known, (*SAFE, "user_agent")), len(known))[:CAUSES]:
+    several = [group for group in groups(known, (*SAFE, "user_agent")) if len(group.uids) > 1]
+    for group in fewest(several, len(known))[:CAUSES]:
         yield Cause(
             rule_uid=group.rule_uid,
             rule_title=titles.get(group.rule_uid, group.rule_uid),

@@ -164,8 +164,8 @@ def _wrong_value(name: str, text: str) -> tuple[str, str] | None:
         return f"no {name} is called {text}: sessions and paths are no part of it", f"write {known}"
     if name in TEXTS and not any(glob(text).parts):
         return f"{name} {text!r} fits everything", f"leave {name} out, or name what is meant"
-    if name == "account" and not re.fullmatch(r"[0-9]{12}", text):
-        return f"{text!r} is no account", "write its twelve digits"
+    if name == "account" and not re.fullmatch("[0-9]+", text):
+        return f"{text!r} is no account", "write its digits"
     if name == "address":
         return _wrong_address(text)
     return None

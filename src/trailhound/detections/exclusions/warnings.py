@@ -11,6 +11,7 @@ from trailhound.detections.rules import Rule
 from trailhound.errors import CatalogError
 
 UNREVIEWED = "backtest:"  # how a reason begins that nobody has written yet
+_DIGITS = 12  # of an account; logs that were anonymised may have others
 _WIDE = {4: 16, 6: 32}  # a network with a shorter prefix is that of a whole provider
 
 
@@ -21,7 +22,7 @@ def warnings(exclusions: Sequence[Exclusion], rules: Sequence[Rule]) -> list[Cat
     before: dict[tuple[object, ...], Exclusion] = {}
     found: list[CatalogError] = []
     for one in exclusions:
-        said = [*_scope(one), *_rules(one, known, names)]
+        said = [*_breadth(one), *_values(one), *_rules(one, known, names)]
         if one.reason.startswith(UNREVIEWED):
             said.append(("nobody has written yet why this is expected", "replace the reason that backtest wrote"))
         same = before.setdefault((frozenset(one.rule), *(frozenset(values) for _, values in one.scope())), one)
@@ -31,7 +32,7 @@ def warnings(exclusions: Sequence[Exclusion], rules: Sequence[Rule]) -> list[Cat
     return found
 
 
-def _scope(one: Exclusion) -> Iterator[tuple[str, str]]:
+def _breadth(one: Exclusion) -> Iterator[tuple[str, str]]:
     scopes = dict(one.scope())
     if ALL in one.rule:
         yield "it hides findings of EVERY rule, those not yet written included", "name the rules that are meant"
@@ -39,6 +40,13 @@ def _scope(one: Exclusion) -> Iterator[tuple[str, str]]:
         yield "a user agent is what the caller says it is: who knows it can hide", "add a principal or an address"
     if set(scopes) == {"account"}:
         yield "it hides all that the rule finds in a whole account", "add a principal, an address or a resource"
+
+
+def _values(one: Exclusion) -> Iterator[tuple[str, str]]:
+    scopes = dict(one.scope())
+    for text in scopes.get("account", ()):
+        if len(text) != _DIGITS:
+            yield f"account {text} has not {_DIGITS} digits", "write all of them, zeros in front as well"
     for name in ("principal", "origin"):
         for text in scopes.get(name, ()):
             if "*" in text and (account := text.split(":")[4:5]) and "*" in account[0]:
