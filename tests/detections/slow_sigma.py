@@ -155,7 +155,7 @@ def _in_network(text: str, network: str) -> bool:
 def _written(modifiers: list[str], wanted: str, known: dict[str, list[str]]) -> list[str]:
     """The patterns that a value stands for once its encodings are done."""
     if "expand" in modifiers:
-        return [escape(each) for each in known[wanted.strip("%")]]
+        return known[wanted.strip("%")]
     if "windash" in modifiers:
         places = [found.start() for found in re.finditer(r"\B[-/]\b", wanted)]
         return [

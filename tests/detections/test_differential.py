@@ -115,6 +115,39 @@ def test_a_rule_means_what_it_says(fires, selections, condition, events):
     assert numbers(found) == expected, json.dumps(detection)
 
 
+_SUITED = {
+    "text": _TEXT,
+    "windash": st.sampled_from(["-a", "/A", "x –b", "—a —b", "a-b", "/a /b"]),
+    "encoded": st.sampled_from(_ENCODED),
+    "regex": st.text(alphabet="abAB_.\n'", max_size=4),
+    "cidr": st.sampled_from(_ADDRESSES),
+    "number": st.sampled_from([0, 1, 1.5, 2, -1, "0", "1.5", "1e1", "x", "nan", "", True]),
+    "time": st.sampled_from(_TIMES),
+    "field": st.text(alphabet="aAb", max_size=2),
+    "scalar": st.sampled_from([None, True, False, "true", "TRUE", "1", "1.0", 1, 1.5, "1.5", 2**53, 2**53 + 1, -2]),
+    "placeholder": st.sampled_from(["a", "A", "B*", "Bx", "b", "_", "x", "É'", "é'"]),
+}
+
+
+@settings(max_examples=60)
+@pytest.mark.parametrize("kind", sorted(_TAKES))
+@given(st.data())
+def test_a_modifier_means_what_it_says(fires, kind, data):
+    modifiers, value = _TAKES[kind]
+    paths = ["requestParameters.a", "requestParameters.b.c"]
+    suited = st.one_of(_SUITED[kind], st.lists(st.one_of(st.none(), _SUITED[kind]), max_size=2))
+    events = [
+        record(number, requestParameters={"a": data.draw(suited), "b": {"c": data.draw(suited)}}) for number in range(6)
+    ]
+    wanted = value if kind != "field" else st.sampled_from(paths)
+    more = data.draw(st.sampled_from(["", "", "|neq", "|all"]))
+    key = data.draw(st.sampled_from(paths)) + data.draw(st.sampled_from(modifiers)) + more
+    detection = {"sel": {key: data.draw(st.lists(wanted, min_size=1, max_size=2))}, "condition": "sel"}
+    found = fires(rule(detection), events, Placeholders(values=_KNOWN))
+    expected = {n for n, event in enumerate(events) if matches(detection, event, _KNOWN)}
+    assert numbers(found) == expected, json.dumps(detection)
+
+
 @settings(max_examples=80)
 @given(_MAPPING, _MAPPING, _CONDITION, st.lists(_SELECTION, min_size=4, max_size=4),
        st.sampled_from(["any", [], ["t1"], ["other", "t1"], "t1", ["other"]]), _records())  # fmt: skip

@@ -130,8 +130,9 @@ def _base(correlation: Correlation, base: Base, position: int, part: int) -> str
     selected = ", ".join(f"{sql} AS g{place}" for place, sql in enumerate(groups))
     present = " AND ".join(f"{sql} IS NOT NULL" for sql in (*groups, *values))
     hits = f"(SELECT * FROM {HITS} JOIN {CANDIDATES} USING (row) WHERE rule = {position})"
+    once = "DISTINCT " if joins else ""  # a list may hold a value twice
     return f"""
-        SELECT row, time, {_RESOURCE}, {selected}, {counted} AS v, {part} AS part
+        SELECT {once}row, time, {_RESOURCE}, {selected}, {counted} AS v, {part} AS part
         FROM {", ".join([hits, *joins])} WHERE {present}"""
 
 
