@@ -97,7 +97,7 @@ def collect(
     """Fill CANDIDATES and HITS (`rule`, `row`, `resource.*`) with what the queries match among events of
     since <= time < until. Queries that the engine refuses are returned, with why.
     """
-    within = _within(since, until)
+    within = _within(since, until) if queries else "FALSE"
     try:
         _collect(engine, queries, within)
         return {}

@@ -2,6 +2,10 @@
 
 The events are records, made complete from a small plausible one, and take the way of real ones: normalised into the
 events table, on which the rule runs by itself. For a baseline, what it reads is derived from them.
+
+Cases of one proof are run together where that tells the same: one after another in one log, further apart than the rule
+sees. Where a rule looks at the clock, at who stood behind a session, at tags or accounts of instances, or at what does
+not follow, a case would be seen in the light of others: there each has a log of its own.
 """
 
 from __future__ import annotations
@@ -19,9 +23,9 @@ from trailhound import catalog
 from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.collection import PROOF
 from trailhound.detections.correlations import duration_ms
-from trailhound.detections.detect import Detected, detect
+from trailhound.detections.detect import Detected, detect, reach, read
 from trailhound.detections.placeholders import Placeholders, Production
-from trailhound.detections.rules import Rule, RuleSet, only
+from trailhound.detections.rules import Correlation, Rule, RuleSet, only
 from trailhound.detections.sigma import load_rules
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import CatalogError
@@ -30,13 +34,15 @@ from trailhound.identity.credentials import CREDENTIALS
 from trailhound.identity.derive import Daily
 from trailhound.identity.principals import PRINCIPALS
 from trailhound.identity.sessions import SESSIONS
-from trailhound.lake import arrow
+from trailhound.lake import arrow, times
 from trailhound.lake.arrow import events_table
+from trailhound.lake.attribution import ATTRIBUTED
 from trailhound.lake.tables import TABLES
 from trailhound.model import Finding, Record
-from trailhound.ocsf.normalize import normalize
+from trailhound.ocsf.normalize import PATHS, normalize
 
 Kind = Literal["fires", "silent"]
+_Columns = dict[str, list[Any]]  # path of the events table → values
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 BASE: dict[str, Any] = {
@@ -105,6 +111,11 @@ class _Trial(NamedTuple):
     path: Path  # of the proof
 
 
+class _Case(NamedTuple):
+    kind: Kind
+    case: Case
+
+
 def proof_path(rule_file: Path) -> Path:
     return rule_file.with_name(rule_file.name.removesuffix(".yml").removesuffix(".yaml") + PROOF)
 
@@ -134,8 +145,13 @@ def prove(rule_file: Path, engine: DuckDB | None = None, *, code: Sequence[Path]
     try:
         for table in ("integrity", "integrity_periods"):  # what tells an absence reads them: nobody verified this log
             own.mount(table, [], ddl=arrow.ddl(TABLES[table].columns))
-        fires = [_result(own, trial, "fires", case) for case in proof.fires]
-        return fires + [_result(own, trial, "silent", case) for case in proof.silent]
+        cases = [_Case("fires", case) for case in proof.fires] + [_Case("silent", case) for case in proof.silent]
+        return [
+            ProofResult(
+                rule_uid=rule.uid, rule_title=rule.title, kind=kind, case=case.name, passed=not detail, detail=detail
+            )
+            for (kind, case), detail in zip(cases, _details(own, trial, cases), strict=True)
+        ]
     finally:
         if engine is None:
             own.close()
@@ -150,33 +166,80 @@ def _subject(rules: RuleSet, proof: Proof, rule_file: Path, path: Path) -> Rule:
     raise CatalogError(f"{rule_file.name} has no rule {proof.rule!r}", where=str(path))
 
 
-def _result(engine: DuckDB, trial: _Trial, kind: Kind, case: Case) -> ProofResult:
-    batch = normalize(_records(case, trial.path))
-    if batch.rejects:
-        detail = f"a record of the case is not an event: {batch.rejects[0].detail}"
-    else:
-        engine.mount_arrow("events", events_table(batch.columns))
-        if isinstance(trial.rule.logic, Baseline):
-            _derive(engine)
-        found = detect(engine, trial.rules, placeholders=trial.placeholders)
-        detail = _difference(kind, case.expect, found)
-    return ProofResult(
-        rule_uid=trial.rule.uid,
-        rule_title=trial.rule.title,
-        kind=kind,
-        case=case.name,
-        passed=not detail,
-        detail=detail,
-    )
+def _details(engine: DuckDB, trial: _Trial, cases: Sequence[_Case]) -> list[str]:
+    """By case what speaks against it; "" when nothing does."""
+    batches = [normalize(_records(one.case, trial.path)) for one in cases]
+    usable = [number for number, batch in enumerate(batches) if not batch.rejects]
+    details = [f"a record of the case is not an event: {b.rejects[0].detail}" if b.rejects else "" for b in batches]
+    found = _found(engine, trial, [batches[number].columns for number in usable])
+    for number, detected in zip(usable, found, strict=True):
+        kind, case = cases[number]
+        details[number] = _difference(kind, case.expect, detected)
+    return details
 
 
-def _derive(engine: DuckDB) -> None:
-    """What baselines read beside the events, from nothing but these."""
+def _found(engine: DuckDB, trial: _Trial, logs: Sequence[_Columns]) -> list[Detected]:
+    """What is found in each of these logs."""
+    if len(logs) > 1 and _blind_to_others(trial):
+        together = _together(engine, trial, logs)
+        if together is not None:
+            return together
+    return [_in_one_log(engine, trial, columns) for columns in logs]
+
+
+def _blind_to_others(trial: _Trial) -> bool:
+    """Does the rule see no further than its windows and episodes, and not when something was?"""
+    production = trial.placeholders.production
+    if isinstance(trial.rule.logic, Baseline) or production.accounts or production.tags:
+        return False
+    correlations = [rule.logic for rule in trial.rules.rules if isinstance(rule.logic, Correlation)]
+    if any(one.tells_absence or one.code for one in correlations):  # code is told the times of events
+        return False
+    return not read(trial.rules.rules) & {"time", "time_dt", "event_day", *(column.path for column in ATTRIBUTED)}
+
+
+def _together(engine: DuckDB, trial: _Trial, logs: Sequence[_Columns]) -> list[Detected] | None:
+    """One run over the logs, each moved behind the one before; None where a rule did not run, in whichever it was."""
+    apart, end = 2 * reach(trial.rules.rules) + times.DAY, 0
+    moved: dict[str, list[Any]] = {path: [] for path in PATHS}
+    spans: list[range] = []
+    for columns in logs:
+        shift = end + apart - min(columns["time"], default=0)
+        at = [time + shift for time in columns["time"]]
+        for path, values in (columns | {"time": at, "event_day": [times.text(time)[:10] for time in at]}).items():
+            moved[path] += values
+        spans.append(range(end + apart, max(at, default=end + apart) + 1))
+        end = spans[-1].stop
+    found = _in_one_log(engine, trial, moved)
+    if found.skipped:
+        return None
+    by_log: list[list[Finding]] = [[] for _ in logs]
+    for finding in found.findings:
+        (number,) = (n for n, span in enumerate(spans) if finding.first_seen_time in span)
+        by_log[number].append(finding)
+    return [Detected(tuple(findings), ()) for findings in by_log]
+
+
+def _in_one_log(engine: DuckDB, trial: _Trial, columns: _Columns) -> Detected:
+    engine.mount_arrow("events", events_table(columns))
+    derived = _derive(engine) if isinstance(trial.rule.logic, Baseline) else []
+    try:
+        return detect(engine, trial.rules, placeholders=trial.placeholders)
+    finally:
+        for table in derived:
+            engine.unmount(table)
+
+
+def _derive(engine: DuckDB) -> list[str]:
+    """The tables that baselines read beside the events, from nothing but these."""
+    tables = []
     for one in (CREDENTIALS, SESSIONS, ACTIVITY, PRINCIPALS):
         if isinstance(one, Daily) and one.prepare:
             one.prepare(engine)
         rows = engine.stream(one.select) if isinstance(one, Daily) else one.make(engine)
         engine.mount_arrow(one.table, ac.Table.from_arrow(rows))
+        tables.append(one.table)
+    return tables
 
 
 def _difference(kind: Kind, expect: Expect, detected: Detected) -> str:

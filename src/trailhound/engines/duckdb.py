@@ -63,6 +63,10 @@ class DuckDB:
         """Make anything with the Arrow C stream interface readable as `table`."""
         self._connection.register(table, data)
 
+    def unmount(self, table: str) -> None:
+        """Forget what `mount_arrow` made readable."""
+        self._connection.unregister(table)
+
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """For temporary tables and views of this process."""
         self._run(sql, params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from trailhound.detections.proof import ProofResult, proof_path, prove
 from trailhound.detections.rules import LeftOut, RuleSet
 from trailhound.detections.rules import only as only_rules
 from trailhound.detections.sigma import load_rules
+from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import CatalogError
 from trailhound.lake import times
 from trailhound.model import Finding, Incident
@@ -119,10 +121,11 @@ class Detecting(Assessing):
     ) -> list[ProofResult]:
         """Run the proof beside each rule file; of the pack when none is named. In a folder a rule may be without."""
         files, results = _with_proof(_rule_paths(rules, no_pack=bool(rules))), []
-        for number, file in enumerate(files, 1):
-            results += prove(file, code=list(map(Path, code)))
-            if progress:
-                progress(number, len(files))
+        with closing(DuckDB(threads=1)) as engine:
+            for number, file in enumerate(files, 1):
+                results += prove(file, engine, code=list(map(Path, code)))
+                if progress:
+                    progress(number, len(files))
         return results
 
     def lint_rules(self, rules: Sequence[Path | str] = (), *, code: Sequence[Path | str] = ()) -> list[CatalogError]:
