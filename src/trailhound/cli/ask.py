@@ -37,16 +37,17 @@ def ask(
     observable
         KIND=VALUE, whom or what it is asked about.
     catalogue
-        Print all questions there are.
+        Print all questions there are, and what those need that CloudTrail cannot answer.
     """
     workspace = open_workspace(options)
     if catalogue:
         questions = workspace.questions()
         if options.json:
-            shown = ("id", "kind", "asks", "covers", "not_covered")
+            shown = ("id", "catalogue", "kind", "asks", "state", "covers", "not_covered")
             render.lines({name: getattr(item, name) for name in shown} for item in questions)
         else:
-            render.table(["question", "asks"], ([item.id, item.asks] for item in questions))
+            rows = ([item.id, item.catalogue, item.asks, item.state] for item in questions)
+            render.table(["question", "no", "asks", "state"], rows)
         return
     if question is None or observable is None:
         raise RequestError(

@@ -80,6 +80,12 @@ class Question(_Spec, frozen=True, kw_only=True):
     pivots: tuple[Pivot, ...] = ()
     weighs: dict[str, dict[str, int]] = {}  # verdict → explanation → weight
     narrative: Place | None = None
+    source: str = ""  # which alone can answer it; from CloudTrail it is always unknown
+
+    @property
+    def state(self) -> str:
+        """What can be expected of it: "answerable", or what it needs beside CloudTrail."""
+        return f"needs {self.source}" if self.source else "answerable"
 
 
 class _File(_Spec, frozen=True, kw_only=True):
