@@ -1,20 +1,52 @@
-"""Who stood behind a finding: the identity at the root of the session in which its principal first appears in it."""
+"""Who stood behind an event, a finding: the identity at the root of its session, from the table `sessions`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import arro3.core as ac
 import msgspec
 
-from trailhound.engines.dialect import literal
+from trailhound.detections.candidates import CANDIDATES, HITS
+from trailhound.engines.dialect import column, identifier, literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.sessions import ORIGIN, at_hand
 from trailhound.lake import times
 from trailhound.model import Finding
 
+BEHIND = "detect_behind"
+
 _ASKED = "detect_asked_events"
+_SOUGHT = "detect_sought"
 _LOOKED_AT = 50  # events of a finding
+
+
+def collect(engine: DuckDB, rules: Iterable[int]) -> None:
+    """BEHIND (`row`, `origin`): of hits of these rules, those behind whose session another identity stands."""
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE {BEHIND} (row BIGINT, origin VARCHAR)")
+    if not at_hand(engine):
+        return
+    uid, principal, operation = map(identifier, ("metadata.uid", "principal_uid", "api.operation"))
+    listed = ", ".join(map(str, sorted(rules)))
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_SOUGHT} AS SELECT DISTINCT row, {uid} AS uid, {principal} AS principal, "
+        f"{operation} AS operation, time, strftime(make_timestamp_ms(time), '%Y-%m-%d') AS day "
+        f"FROM {HITS} JOIN {CANDIDATES} USING (row) WHERE rule IN ({listed}) "
+        f"AND {principal} IN (SELECT principal_uid FROM sessions WHERE origin_uid <> principal_uid)"
+    )
+    days = [literal(row["day"]) for row in engine.query(f"SELECT DISTINCT day FROM {_SOUGHT} ORDER BY day")]
+    if days:
+        engine.execute(
+            f"INSERT INTO {BEHIND} SELECT row, min(origin) FROM events JOIN {_SOUGHT} AS sought "
+            f"ON {column('metadata.uid')} = sought.uid AND events.time = sought.time "
+            f"AND {column('api.operation')} = sought.operation AND events.principal_uid = sought.principal "
+            f"JOIN {ORIGIN} WHERE event_day IN ({', '.join(days)}) AND origin <> sought.principal GROUP BY row"
+        )
+
+
+def drop(engine: DuckDB) -> None:
+    for table in (BEHIND, _SOUGHT):
+        engine.execute(f"DROP TABLE IF EXISTS {table}")
 
 
 def attribute(engine: DuckDB, found: Sequence[Finding]) -> list[Finding]:

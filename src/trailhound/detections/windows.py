@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import arro3.core as ac
 
-from trailhound.detections import absence, code_rules
+from trailhound.detections import absence, behind, code_rules
 from trailhound.detections.candidates import CANDIDATES, HITS
 from trailhound.detections.compile import value_sql
 from trailhound.detections.fields import ROW_FIELDS, Field
@@ -47,26 +47,35 @@ def drop(engine: DuckDB) -> None:
     engine.execute(f"DROP TABLE IF EXISTS {MEMBERS}")
     engine.execute(f"DROP VIEW IF EXISTS {_JUDGED}")
     absence.drop(engine)
+    behind.drop(engine)
 
 
 def episodes(engine: DuckDB, gaps: Mapping[int, int]) -> None:
-    """Hits of one rule, principal and account with no gap longer than `gaps` (rule → milliseconds)."""
+    """Hits of one rule, lineage and account with no gap longer than `gaps` (rule → milliseconds).
+
+    Its group is the principal of its first event: that stays what it is when the log tells more of who stood behind it.
+    """
     if not gaps:
         return
+    behind.collect(engine, gaps)
     principal, account, uid = (identifier(path) for path in ("principal_uid", "cloud.account.uid", "metadata.uid"))
-    actor, order = f"rule, {principal}, {account}", f"time, {uid}"
+    actor, order = f"rule, lineage, {account}", f"time, {uid}"
     allowed = ", ".join(f"({rule}, {gap})" for rule, gap in gaps.items())
     engine.execute(f"""
         INSERT INTO {MEMBERS}
         WITH apart AS (
-            SELECT *, time - lag(time) OVER (PARTITION BY {actor} ORDER BY {order}) AS since_last
+            SELECT *, coalesce(origin, {principal}) AS lineage,
+                time - lag(time) OVER (PARTITION BY {actor} ORDER BY {order}) AS since_last
             FROM {HITS} JOIN {CANDIDATES} USING (row) JOIN (VALUES {allowed}) AS allowed(rule, gap) USING (rule)
+            LEFT JOIN {behind.BEHIND} USING (row)
         ), numbered AS (
             SELECT *, count(*) FILTER (WHERE since_last IS NULL OR since_last > gap)
                 OVER (PARTITION BY rule ORDER BY {actor}, {order} RANGE UNBOUNDED PRECEDING) AS finding
             FROM apart
         )
-        SELECT rule, finding, row, {_RESOURCE}, NULL, [{principal}, {account}] FROM numbered""")
+        SELECT rule, finding, row, {_RESOURCE}, NULL,
+            first_value([{principal}, {account}]) OVER (PARTITION BY rule, finding ORDER BY {order})
+        FROM numbered""")
 
 
 def correlate(
