@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trailhound.cases import by_uid
+from trailhound.detections.exclusions.exclusion import Exclusion
 from trailhound.detections.incidents import Assessed, assess
 from trailhound.engines.duckdb import DuckDB
 from trailhound.model import LEVELS, Finding, Incident
@@ -31,7 +34,7 @@ class Assessing(Excluding):
     ) -> Assessed:
         """Stored findings that fit, with their risk, and the incidents that they are part of, ranked."""
         _, engine, _ = self._reading()
-        return self._all(engine).of(
+        return self._all(engine, self._exclusions()).of(
             lambda f: (
                 (level is None or LEVELS.index(f.level) >= LEVELS.index(level))
                 and (status is None or f.status == status)
@@ -47,16 +50,16 @@ class Assessing(Excluding):
     def named(self, uid: str) -> list[Finding]:
         """The stored finding whose uid begins so; or, if an incident's does, its findings, the gravest first."""
         _, engine, _ = self._reading()
-        return self._named(engine, uid)
+        return self._named(engine, uid, self._exclusions())
 
-    def _named(self, engine: DuckDB, uid: str) -> list[Finding]:
-        known = self._all(engine)
+    def _named(self, engine: DuckDB, uid: str, exclusions: Sequence[Exclusion]) -> list[Finding]:
+        known = self._all(engine, exclusions)
         found = by_uid([*known.findings, *known.incidents], uid)
         of = found.incident_uid if isinstance(found, Finding) else found.uid
         return [
             one for one in known.findings if one.incident_uid == of and (isinstance(found, Incident) or one is found)
         ]
 
-    def _all(self, engine: DuckDB) -> Assessed:
-        shown = self._set_aside(engine, self._stored(engine), self._exclusions())
+    def _all(self, engine: DuckDB, exclusions: Sequence[Exclusion]) -> Assessed:
+        shown = self._set_aside(engine, self._stored(engine), exclusions)
         return assess(engine, shown.findings, self.settings)

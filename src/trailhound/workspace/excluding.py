@@ -66,6 +66,11 @@ class Excluding(Reading):
             raise reading.refused(found.errors)
         return found.exclusions
 
+    def _understood_exclusions(self) -> tuple[Exclusion, ...]:
+        """None of them when a file is not understood: a colleague's typo is no reason not to investigate."""
+        found = self._read_exclusions(self._exclusion_files())
+        return () if found.errors else found.exclusions
+
     def _set_aside(self, engine: DuckDB, findings: Sequence[Finding], exclusions: Sequence[Exclusion]) -> Applied:
         """`findings` with their decisions."""
         return apply(engine, findings, exclusions, today())

@@ -47,7 +47,7 @@ class Investigating(Assessing):
         engine, snapshot, index = self._indexed()
         inputs = self._inputs(engine, snapshot)
         if finding_uid is not None:
-            finding = whole(self._named(engine, finding_uid))
+            finding = whole(self._named(engine, finding_uid, self._understood_exclusions()))
             scope = scoping.of_finding(engine, finding)
             return steps.investigate(inputs, scope, finding=finding, observable=None, progress=progress)
         asked = scoping.parse(observable or "")
