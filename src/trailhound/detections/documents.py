@@ -35,6 +35,7 @@ class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     title: str = ""  # of findings: "{principal} terminated {count} production instances within {window}"
     episode: str = "1h"  # events of one actor further apart than this are two findings
+    calls: list[str] = []  # names that are meant though AWS lists no such call: lint takes them as they are
     window: Literal["before", "after"] = "before"  # of temporal_ordered: up to its last event, or from its first on
 
 
