@@ -191,6 +191,20 @@ def test_one_call_that_does_not_fit_keeps_the_finding_in_sight() -> None:
     assert got.findings[0].status_reason == "the exclusion e.yml:3 fits only a part of it"
 
 
+def test_one_resource_more_keeps_the_finding_in_sight() -> None:
+    known = [exclusion(resource=("logs", "logs/*"))]
+    names = (["logs", "logs/a"], ["logs", "secrets"], [])
+    found = [finding(n, [1], resources=tuple(Resource(uid=uid) for uid in own)) for n, own in enumerate(names)]
+    got = applied([call(1)], found, known)
+    assert (list(got.hidden), list(got.partly)) == (["finding-0"], ["finding-1"])
+
+
+def test_an_account_is_the_one_that_received_the_event() -> None:
+    records = [call(1), call(2, recipientAccountId="444455556666")]
+    got = applied(records, [finding(n, [n]) for n in (1, 2)], [exclusion(account=("444455556666",))])
+    assert list(got.hidden) == ["finding-2"]
+
+
 def test_an_event_that_is_no_longer_in_the_lake_keeps_the_finding_in_sight() -> None:
     got = applied([call(1)], [finding(0, [1, 2])], [exclusion(principal=(ALICE,))])
     assert not got.hidden
