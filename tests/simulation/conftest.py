@@ -61,5 +61,10 @@ def roboman1(told: Callable[..., History]) -> History:
 
 
 @pytest.fixture(scope="session")
+def month(told: Callable[..., History]) -> History:
+    return told("quiet", events=20000)
+
+
+@pytest.fixture(scope="session")
 def quiet(told: Callable[..., History]) -> History:
     return told("quiet", events=6000, days=7)

@@ -50,6 +50,8 @@ class Denial(_Spec, frozen=True, kw_only=True):
 
 class _Catalogue(_Spec, frozen=True, kw_only=True):
     denials: dict[str, Denial]
+    reads: dict[str, list[str]]  # by service: calls that ask for no more than their name says
+    everywhere: list[str]  # services without Regions, which are logged in us-east-1
     calls: dict[str, Call]
 
 
@@ -70,10 +72,23 @@ def _catalogue() -> _Catalogue:
 
 def find(name: str) -> Call:
     """A call by `service:Operation`, or `service:Operation:variant`. Raises CatalogError for any other name."""
-    try:
-        return _catalogue().calls[name]
-    except KeyError:
-        raise CatalogError(f"there is no call {name!r}", where=str(_FILE), next_step="add its shape there") from None
+    catalogue = _catalogue()
+    if call := catalogue.calls.get(name):
+        return call
+    service, _, operation = name.partition(":")
+    if operation not in catalogue.reads.get(service, ()):
+        raise CatalogError(f"there is no call {name!r}", where=str(_FILE), next_step="add its shape there")
+    if service in catalogue.everywhere:
+        return Call(read=True, region="us-east-1", host="$service.amazonaws.com")
+    return Call(read=True)
+
+
+def reads(service: str) -> list[str]:
+    """Operations of a service that only read. Raises CatalogError when none are listed."""
+    listed = _catalogue().reads.get(service)
+    if not listed:
+        raise CatalogError(f"no reading calls of {service!r} are listed", where=str(_FILE), next_step="add them there")
+    return listed
 
 
 def shape(name: str, circumstances: Circumstances, error: Literal["denied"] | tuple[str, str] | None) -> dict[str, Any]:

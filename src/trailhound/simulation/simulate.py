@@ -97,12 +97,12 @@ def _play(
 
 
 def _history(plan: Story, events: int | None, days: int | None) -> list[Segment]:
-    """The quiet stretches as asked for: the last `days` of them, `events` in all."""
+    """The quiet stretches as asked for: the last `days` of them, `events` in all, at the same pace throughout."""
     segments = list(plan.history)
     if days is not None:
         segments = _last(segments, days)
     if events is not None:
-        before = list(accumulate((segment.events for segment in segments), initial=0))
+        before = list(accumulate((_seconds(segment) for segment in segments), initial=0))
         reached = [events * part // max(before[-1], 1) for part in before]
         segments = [
             msgspec.structs.replace(segment, events=end - begin)
@@ -119,10 +119,14 @@ def _last(segments: list[Segment], days: int) -> list[Segment]:
         earliest = segment is segments[0] and begin < segment.since
         since = begin if earliest else max(segment.since, begin)
         if since < segment.until:
-            pace = segment.events / (segment.until - segment.since).total_seconds()
+            pace = segment.events / _seconds(segment)
             number = int(pace * (segment.until - since).total_seconds())
             found.append(msgspec.structs.replace(segment, since=since, events=number))
     return found
+
+
+def _seconds(segment: Segment) -> int:
+    return int((segment.until - segment.since).total_seconds())
 
 
 def _blind(plan: Story) -> tuple[int, int] | None:

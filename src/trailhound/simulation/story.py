@@ -15,6 +15,7 @@ import msgspec
 
 from trailhound import catalog
 from trailhound.errors import CatalogError, RequestError
+from trailhound.simulation.calls import reads
 
 _ESTATE = Path(__file__).with_name("estate.yml")
 
@@ -23,6 +24,8 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Region = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]*$")]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Hour = Annotated[int, msgspec.Meta(ge=0, le=24)]
+Weekday = Annotated[int, msgspec.Meta(ge=0, le=6)]  # from Monday
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,9 +54,10 @@ class Use(_Spec, frozen=True, kw_only=True):
 
 
 class Habit(Use, frozen=True, kw_only=True):
-    """A call in somebody's routine."""
+    """A call in somebody's routine; `service:*` is all that `calls.yml` lists under `reads`."""
 
     weight: Positive = 1.0
+    since: Share = 0  # begun when so much of the history has passed
 
 
 class Routine(_Spec, frozen=True, kw_only=True):
@@ -63,6 +67,9 @@ class Routine(_Spec, frozen=True, kw_only=True):
     calls: Annotated[tuple[Habit, ...], msgspec.Meta(min_length=1)]
     hours: tuple[Hour, Hour] = (0, 24)  # UTC
     weekdays: bool = False  # not on Saturday and Sunday
+    days: tuple[Weekday, ...] = ()  # on these only
+    every: Annotated[int, msgspec.Meta(ge=1)] = 1  # so many weeks, once
+    during: tuple[Share, Share] = (0, 1)  # of the history: who joins late, or leaves
     burst: int = 1  # calls that come together, as when a console page is opened
 
 
@@ -165,12 +172,25 @@ def load(story: str | Path) -> Story:
     """
     path = _find(story)
     spec, estate = catalog.load(path, Story), catalog.load(_ESTATE, _Estate)
-    spec = msgspec.structs.replace(
-        spec, actors={**estate.actors, **spec.actors}, fleets={**estate.fleets, **spec.fleets}
-    )
+    actors = {name: _with_reads(actor) for name, actor in {**estate.actors, **spec.actors}.items()}
+    spec = msgspec.structs.replace(spec, actors=actors, fleets={**estate.fleets, **spec.fleets})
     for complaint in _complaints(spec):
         raise CatalogError(complaint, where=str(path))
     return spec
+
+
+def _with_reads(actor: Actor) -> Actor:
+    """`service:*` written out: the weight of all of them together stays."""
+    if actor.routine is None:
+        return actor
+    habits: list[Habit] = []
+    for habit in actor.routine.calls:
+        service, _, operation = habit.call.partition(":")
+        named = reads(service) if operation == "*" else [operation]
+        habits += (
+            msgspec.structs.replace(habit, call=f"{service}:{name}", weight=habit.weight / len(named)) for name in named
+        )
+    return msgspec.structs.replace(actor, routine=msgspec.structs.replace(actor.routine, calls=tuple(habits)))
 
 
 def stories() -> list[tuple[str, str]]:
