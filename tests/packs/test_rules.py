@@ -13,8 +13,9 @@ from trailhound import catalog
 from trailhound.detections.collection import PROOF
 from trailhound.detections.detect import detect
 from trailhound.detections.placeholders import Placeholders
+from trailhound.detections.predicate import columns
 from trailhound.detections.proof import Proof, proof_path, prove
-from trailhound.detections.rules import Rule, RuleSet
+from trailhound.detections.rules import Correlation, Rule, RuleSet
 from trailhound.detections.sigma import load_rules
 from trailhound.engines.duckdb import DuckDB
 from trailhound.lake.arrow import events_table
@@ -169,6 +170,16 @@ def test_a_finding_says_what_a_tired_reader_needs(shown: list[Rule]) -> None:
         assert rule.author == "trailhound", rule.title
         assert rule.license == "Apache-2.0", rule.title
         assert all(link.startswith("https://docs.aws.amazon.com/") for link in rule.references), rule.title
+
+
+def test_a_rule_that_goes_by_a_call_alone_says_why_that_is_enough(shown: list[Rule]) -> None:
+    who_and_what = {"api.operation", "api.service.name", "time", "status_id", "denied", "api.response.error"}
+    who_and_what |= {"actor.invoked_by", "actor.user.type"}
+    for rule in shown:
+        alone = not isinstance(rule.logic, Correlation) and columns(rule.logic) <= who_and_what
+        if alone and LEVELS.index(rule.level) >= LEVELS.index("medium"):
+            reasons = ("alone", "by itself", "enough", "once in the life", "says")
+            assert any(reason in rule.description for reason in reasons), rule.name
 
 
 def _techniques(rule: Rule) -> set[str]:

@@ -68,6 +68,8 @@ def value_sql(field: Field, column: Column = dialect.column) -> str:
             sql = f"CASE {names[0]} WHEN 1 THEN 'success' WHEN 2 THEN 'failure' END"
         case "json":
             sql = dialect.json_values(names[0], field.keys)
+        case "admitted":
+            sql = dialect.admitted_accounts(names[0], names[1])
         case "resources":
             sql = f"list_transform({names[0]}, lambda item: item.{dialect.identifier(field.keys[0])})"
     return sql

@@ -2,7 +2,8 @@
 
 Raw CloudTrail names (`eventName`, `requestParameters.bucketName`) and our own column paths (`principal_uid`,
 `actor.user.uid`) both work, so rules written for CloudTrail run unchanged. `principal`, `session` and `origin` say who:
-the user or role, its session, and the identity at the root of the session.
+the user or role, its session, and the identity at the root of the session. `admitted_account` are the accounts, other than
+its own, that a policy in the request lets in.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from trailhound.errors import CatalogError
 from trailhound.lake.attribution import ATTRIBUTED
 from trailhound.ocsf.schema import BY_PATH, BY_SOURCE, RESOURCE_FIELDS
 
-Kind = Literal["text", "number", "boolean", "time", "address", "status", "json", "strings", "resources"]
+Kind = Literal["text", "number", "boolean", "time", "address", "status", "json", "strings", "resources", "admitted"]
 
 ROW_FIELDS = tuple(f"resource.{name}" for name, _ in RESOURCE_FIELDS)
 # Members of a record that hold JSON of their own column: a path below them need not read the whole record.
@@ -34,7 +35,7 @@ class Field(msgspec.Struct, frozen=True):
     @property
     def multiple(self) -> bool:
         """It may have several values in one event."""
-        return self.kind in ("json", "strings", "resources")
+        return self.kind in ("json", "strings", "resources", "admitted")
 
 
 _NAMED = {
@@ -45,6 +46,7 @@ _NAMED = {
     "principal": Field("principal", "text", ("principal_uid",)),
     "session": Field("session", "text", ("session_uid",)),
     "origin": Field("origin", "text", ("origin_uid",)),
+    "admitted_account": Field("admitted_account", "admitted", ("api.request.data", "cloud.account.uid")),
     **{column.path: Field(column.path, "text", (column.path,)) for column in ATTRIBUTED},
 }
 ADDRESS = Field("src_ip_hex", "text", ("src_ip_hex",))

@@ -129,6 +129,22 @@ def _children(nodes: str, root: str, key: str, extract: str) -> str:
     return f"flatten(list_transform({nodes}, lambda node: {children}))" if nodes else children
 
 
+# A principal of a statement, as an object, a list or text.
+_PRINCIPAL = r'(?i)"Principal"\s*:\s*(?:\{[^{}]*\}|"[^"]*"|\[[^\]]*\])'
+
+
+def admitted_accounts(expression: str, own: str) -> str:
+    """List of the account ids, but for `own`, that are principals in policies within a JSON text, however deep as text.
+
+    Those of a statement that denies are among them: what says so is text, too, and can be made to look so.
+    """
+    spaced = f"regexp_replace({expression}, {literal(chr(92) * 2 + '+[nrt]')}, ' ', 'g')"
+    text = f"replace({spaced}, {literal(chr(92))}, '')"
+    principals = f"array_to_string(regexp_extract_all({text}, {literal(_PRINCIPAL)}), ' ')"
+    accounts = f"list_distinct(regexp_extract_all({principals}, {literal(chr(92) + 'b[0-9]{12}' + chr(92) + 'b')}))"
+    return f"list_filter({accounts}, lambda account: account IS DISTINCT FROM {own})"
+
+
 def lenient(condition: str) -> str:
     """FALSE where evaluating `condition` fails: one row of broken JSON must not end a query over all."""
     return f"coalesce(TRY({condition}), FALSE)"
