@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -115,37 +116,93 @@ def test_a_rule_means_what_it_says(fires, selections, condition, events):
     assert numbers(found) == expected, json.dumps(detection)
 
 
-_SUITED = {
-    "text": _TEXT,
-    "windash": st.sampled_from(["-a", "/A", "x –b", "—a —b", "a-b", "/a /b"]),
-    "encoded": st.sampled_from(_ENCODED),
-    "regex": st.text(alphabet="abAB_.\n'", max_size=4),
-    "cidr": st.sampled_from(_ADDRESSES),
-    "number": st.sampled_from([0, 1, 1.5, 2, -1, "0", "1.5", "1e1", "x", "nan", "", True]),
-    "time": st.sampled_from(_TIMES),
-    "field": st.text(alphabet="aAb", max_size=2),
-    "scalar": st.sampled_from([None, True, False, "true", "TRUE", "1", "1.0", 1, 1.5, "1.5", 2**53, 2**53 + 1, -2]),
-    "placeholder": st.sampled_from(["a", "A", "B*", "Bx", "b", "_", "x", "É'", "é'"]),
+_VALUES: dict[str, list[Any]] = {  # by kind: values that tests of it are tried on, each with each
+    "text": [
+        "",
+        "a",
+        "A",
+        "ab",
+        "Ab",
+        "aAb",
+        "%",
+        "_",
+        "a_b",
+        "a%b",
+        "*",
+        "a*",
+        "?",
+        "'",
+        "\\",
+        "a\\b",
+        "é",
+        "É",
+        "İ",
+        "i",
+        "ß",
+        "Σ",
+        "ς",
+        "σ",
+        "K",
+        "k",
+        "\n",
+        "a\nb",
+        " a ",
+    ],
+    "windash": ["-a", "/A", "x –b", "—a —b", "a-b", "/a /b", " -B", "―a", "~a"],
+    "encoded": [*_ENCODED, "yWJj", "xx YWIn", "AGEAYgBj", "YQBiAGMA", "//5hAGIA", "AGEA"],
+    "regex": ["a", "A", "b", "ab", "AB_", "a\n", "a\nb", "\nb", "aa", "a.b", ".", "'", "", "é"],
+    "cidr": [*_ADDRESSES, "255.255.255.255", "010.0.0.7", "10.0.0.7 "],
+    "number": [0, 1, 1.5, 2, -1, "0", "1.5", "1e1", "x", "nan", "inf", "", " 1", True],
+    "time": list(_TIMES),
+    "field": ["a", "A", "aB", "AB", "b", "", "é", "É", 1, "1"],
+    "scalar": [True, False, "true", "TRUE", "1", "1.0", 1, 1.5, "1.5", 0, "0.0", 2**53, 2**53 + 1, -2],
+    "placeholder": ["a", "A", "B*", "Bx", "bX", "b", "_", "x", "É'", "é'"],
+}
+_WANTED: dict[str, list[Any]] = {
+    "text": ["", "a", "A", "aB", "%", "_", "a?b", "*b", "\\*", "a\\b", "\\\\", "'", "é", "İ", "ß", "ς", "K", "\n"],
+    "windash": ["-a", " -b", "/a -b", "a-b"],
+    "encoded": ["a", "ab", "abc", "ab'"],
+    "regex": ["a", "^a", "b$", "^$", "a.b", "[ab]+", "a|B", "(ab)*_", "^.$", "a{2}", r"\.", "'", "^a$|b", "É"],
+    "cidr": ["10.0.0.0/8", "10.0.0.9/24", "0.0.0.0/0", "198.51.100.7/32"],
+    "number": [0, 1, 1.5, -1],
+    "time": [0, 1, 10, 29, 30, 52, 2024],
+    "field": ["requestParameters.a", "requestParameters.b.c"],
+    "scalar": [None, True, False, 1, 0, -2, 1.5, 2**53 + 1],
+    "placeholder": ["%some%", "%one%"],
 }
 
 
-@settings(max_examples=60)
 @pytest.mark.parametrize("kind", sorted(_TAKES))
-@given(st.data())
-def test_a_modifier_means_what_it_says(fires, kind, data):
-    modifiers, value = _TAKES[kind]
-    paths = ["requestParameters.a", "requestParameters.b.c"]
-    suited = st.one_of(_SUITED[kind], st.lists(st.one_of(st.none(), _SUITED[kind]), max_size=2))
+def test_every_modifier_of_every_value(fires, kind):
+    """Each alone, negated, and with another value; on one value, on none, and on lists of them."""
+    field, pool = "requestParameters.a", _VALUES[kind]
+    held = [None, *pool, [], *([one, other, None] for one, other in pairwise(pool))]
+    others = pool if kind == "field" else [pool[0]]
     events = [
-        record(number, requestParameters={"a": data.draw(suited), "b": {"c": data.draw(suited)}}) for number in range(6)
+        record(n, requestParameters={"a": one, "b": {"c": other}})
+        for n, (one, other) in enumerate(product(held, others))
     ]
-    wanted = value if kind != "field" else st.sampled_from(paths)
-    more = data.draw(st.sampled_from(["", "", "|neq", "|all"]))
-    key = data.draw(st.sampled_from(paths)) + data.draw(st.sampled_from(modifiers)) + more
-    detection = {"sel": {key: data.draw(st.lists(wanted, min_size=1, max_size=2))}, "condition": "sel"}
-    found = fires(rule(detection), events, Placeholders(values=_KNOWN))
-    expected = {n for n, event in enumerate(events) if matches(detection, event, _KNOWN)}
-    assert numbers(found) == expected, json.dumps(detection)
+    asked = [
+        {field + modifier + more: value}
+        for modifier in _TAKES[kind][0]
+        for more in ("", "|neq")
+        for value in _WANTED[kind]
+    ]
+    asked += [
+        {field + modifier + more: list(some)}
+        for modifier in _TAKES[kind][0]
+        for more in ("", "|all", "|neq", "|all|neq")
+        for some in pairwise(_WANTED[kind])
+    ]
+    detections = [{"sel": selection, "condition": "sel"} for selection in asked]
+    text = "\n---\n".join(rule(one, title=str(n)) for n, one in enumerate(detections))
+    found = fires(text, events, Placeholders(values=_KNOWN)).findings
+    seen: dict[str, set[int]] = {}
+    for finding in found:
+        seen.setdefault(finding.rule_title, set()).update(int(uid[-12:]) for uid in finding.event_uids)
+    for n, one in enumerate(detections):
+        expected = {number for number, event in enumerate(events) if matches(one, event, _KNOWN)}
+        assert seen.get(str(n), set()) == expected, json.dumps(one)
 
 
 @settings(max_examples=80)

