@@ -17,7 +17,7 @@ from tests.detections.test_exclusions import RULE, SIGNS, call, finding, lake
 from trailhound import catalog
 from trailhound.detections.backtest.attacks import Attack, attacks, hidden
 from trailhound.detections.backtest.backtest import Backtest, backtest, per_day
-from trailhound.detections.backtest.causes import SAFE, Features, fewest, groups
+from trailhound.detections.backtest.causes import SAFE, Features, Group, fewest, groups
 from trailhound.detections.exclusions.applying import apply
 from trailhound.detections.exclusions.reading import read
 from trailhound.detections.rules import Rule
@@ -72,6 +72,36 @@ def test_no_more_exclusions_than_the_bound_allows(found: list[Features], wanted:
     assert len(chosen) <= math.floor(bound + 1e-9)
     for one in chosen:
         assert len(frozenset[str]().union(*(other for other in chosen if other is not one))) < reachable
+
+
+def slow_fewest(candidates: Sequence[Group], wanted: int) -> list[Group]:
+    """The largest of what is left, each time looked for anew; then each is left out without which it is enough."""
+    chosen: list[Group] = []
+    while len(held(chosen)) < wanted:
+        best = max(candidates, key=lambda group: len(group.uids - held(chosen)), default=None)
+        if best is None or best.uids <= held(chosen):
+            break
+        chosen.append(best)
+    enough = min(wanted, len(held(chosen)))
+    for group in sorted(chosen, key=lambda one: len(one.uids)):
+        rest = [one for one in chosen if one is not group]
+        chosen = rest if len(held(rest)) >= enough else chosen
+    return chosen
+
+
+def held(chosen: Sequence[Group]) -> frozenset[str]:
+    return frozenset[str]().union(*(group.uids for group in chosen))
+
+
+@given(st.lists(st.frozensets(st.sampled_from("abcdefgh"), min_size=1), max_size=8), st.integers(0, 9))
+def test_the_largest_is_taken_each_time_and_the_superfluous_left_out(sets: list[frozenset[str]], wanted: int) -> None:
+    candidates = [Group(str(n), {}, uids) for n, uids in enumerate(sets)]
+    assert fewest(candidates, wanted) == slow_fewest(candidates, wanted)
+
+
+def test_one_that_later_ones_make_superfluous_is_left_out() -> None:
+    candidates = [Group("", {}, frozenset(uids)) for uids in ("abcd", "abe", "cdf")]
+    assert [set(group.uids) for group in fewest(candidates, 6)] == [set("abe"), set("cdf")]
 
 
 agents = st.text(st.sampled_from(SIGNS), min_size=1, max_size=4)

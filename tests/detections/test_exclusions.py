@@ -213,6 +213,12 @@ def test_a_rule_is_named_by_its_id_or_its_title(rule: str, principal: str, hides
     )
 
 
+def test_an_address_is_in_networks_of_its_own_version_only() -> None:
+    records = [call(1, sourceIPAddress="203.0.113.1"), call(2, sourceIPAddress="198.51.100.7")]
+    known = [exclusion(address=("203.0.113.1", "::/64"))]
+    assert list(applied(records, [finding(0, [1]), finding(1, [1, 2])], known).hidden) == ["finding-0"]
+
+
 def test_an_account_is_the_one_that_received_the_event() -> None:
     records = [call(1), call(2, recipientAccountId="444455556666")]
     got = applied(records, [finding(n, [n]) for n in (1, 2)], [exclusion(account=("444455556666",))])
