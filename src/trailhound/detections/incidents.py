@@ -117,10 +117,10 @@ def _incident(found: Sequence[Finding], own: Mapping[str, Risk]) -> tuple[Incide
     ranked = sorted(found, key=lambda one: (one.status != "new", -own[one.uid].score, *_order(one)))
     gravest = ranked[0]
     counted = [one for one in ranked if one.status == gravest.status]
-    whole = total(counted, own)
+    company = _Company.of(counted, own)
     members = tuple(
         msgspec.structs.replace(
-            one, incident_uid=uid, risk=_in_company(one, counted, own, whole) if one in counted else own[one.uid]
+            one, incident_uid=uid, risk=company.risk(own[one.uid]) if one.status == gravest.status else own[one.uid]
         )
         for one in ranked
     )
@@ -141,19 +141,28 @@ def _incident(found: Sequence[Finding], own: Mapping[str, Risk]) -> tuple[Incide
     return incident, members
 
 
-def _in_company(finding: Finding, counted: Sequence[Finding], own: Mapping[str, Risk], whole: float) -> Risk:
-    """The gravest has the risk of the incident; each other has of what was added a part as large as its own risk."""
-    mine, highest = own[finding.uid], own[counted[0].uid].score
-    if len(counted) == 1:
-        return mine
-    score = mine.score + (whole - highest) * mine.score / highest
-    over = {tactic for one in counted for tactic in tactics(one)[:1]}
-    others = len(counted) - 1
-    who = plain(principal_name(actor(finding))) or "the same"
-    text = f"{others:,} more finding{'s'[: others > 1]} of {who} near in time"
-    text += f", over {len(over)} tactics" if len(over) > 1 else ""
-    added = Reason(points=round(score) - mine.score, text=text)
-    return risk(score, (*mine.reasons, added), mine.unknown, own=mine.score)
+class _Company(NamedTuple):
+    """What the findings of an incident come to together."""
+
+    total: float
+    highest: int  # of a single finding
+    text: str  # empty: there is one only
+
+    @classmethod
+    def of(cls, counted: Sequence[Finding], own: Mapping[str, Risk]) -> _Company:
+        others, over = len(counted) - 1, {tactic for one in counted for tactic in tactics(one)[:1]}
+        who = plain(principal_name(actor(counted[0]))) or "the same"
+        text = f"{others:,} more finding{'s'[: others > 1]} of {who} near in time"
+        text += f", over {len(over)} tactics" if len(over) > 1 else ""
+        return cls(total(counted, own), own[counted[0].uid].score, text if others else "")
+
+    def risk(self, alone: Risk) -> Risk:
+        """The gravest has that of the incident; each other has of what was added a part as large as its own risk."""
+        if not self.text:
+            return alone
+        score = alone.score + (self.total - self.highest) * alone.score / self.highest
+        added = Reason(points=round(score) - alone.score, text=self.text)
+        return risk(score, (*alone.reasons, added), alone.unknown, own=alone.score)
 
 
 def _rank(incident: Incident) -> tuple[bool, int, int, int, str]:

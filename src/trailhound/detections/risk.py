@@ -7,6 +7,7 @@ added in `trailhound.detections.incidents`.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -34,6 +35,16 @@ REGULAR = 14 * DAY  # over which these findings are spread: an intruder who come
 _INSTANCE = "AWS::EC2::Instance"
 
 
+class _Earlier(NamedTuple):
+    """Findings of one rule and lineage."""
+
+    days: int  # on which they began
+    since: int  # when the first of them began
+
+
+_NEVER = _Earlier(0, 0)
+
+
 class Production(NamedTuple):
     instances: frozenset[str]
     accounts: frozenset[str]
@@ -53,7 +64,7 @@ def alone(engine: DuckDB, found: Sequence[Finding], settings: Settings) -> dict[
             Reason(points=BY_LEVEL[finding.level], text=f"the level of the rule is {finding.level}"),
             *_of_precedent(finding, own),
             *_of_surroundings(finding, own, production),
-            *_explaining(finding, again.get(finding.uid, ()), changes),
+            *_explaining(finding, again[finding.uid], changes),
         ]
         unknown = tuple(_unknown(finding, own, production))
         risks[finding.uid] = risk(min(MOST, sum(reason.points for reason in reasons)), reasons, unknown)
@@ -65,11 +76,18 @@ def risk(score: float, reasons: Iterable[Reason], unknown: Sequence[str] = (), *
     bounded = min(100, max(1, round(score)))
     return Risk(
         score=bounded,
-        level=next((level for level in reversed(LEVELS) if BY_LEVEL[level] <= bounded), "informational"),
+        level=_level(bounded),
         alone=bounded if own is None else own,
         reasons=tuple(reasons),
         unknown=tuple(unknown),
     )
+
+
+def _level(score: int) -> Level:
+    for level in reversed(LEVELS):
+        if BY_LEVEL[level] <= score:
+            return level
+    return LEVELS[0]
 
 
 def _of_precedent(finding: Finding, before: Precedent) -> Iterator[Reason]:
@@ -106,12 +124,11 @@ def _of_surroundings(finding: Finding, before: Precedent, production: Production
         yield Reason(points=ATTEMPT, text="none of its calls succeeded")
 
 
-def _explaining(finding: Finding, earlier: Sequence[int], changes: Sequence[_Window]) -> Iterator[Reason]:
+def _explaining(finding: Finding, earlier: _Earlier, changes: Sequence[_Window]) -> Iterator[Reason]:
     """What speaks for work as usual: the same on several days before, an approved change."""
-    days = {time // DAY for time in earlier}
-    if len(days) >= USUAL and finding.first_seen_time - min(earlier) >= REGULAR:
-        since = times.text(min(earlier))[:10]
-        text = f"the same rule found the same of {_name(finding)} on {len(days)} days before, since {since}"
+    if earlier.days >= USUAL and finding.first_seen_time - earlier.since >= REGULAR:
+        since = times.text(earlier.since)[:10]
+        text = f"the same rule found the same of {_name(finding)} on {earlier.days:,} days before, since {since}"
         yield Reason(points=REPEATED, text=text)
     for change in changes:
         if change.covers(finding):
@@ -170,17 +187,22 @@ def _production(engine: DuckDB, found: Iterable[Finding], settings: Settings) ->
     )
 
 
-def _repeated(found: Iterable[Finding]) -> dict[str, list[int]]:
-    """By finding, when the same rule had found the same of the same lineage before."""
+def _repeated(found: Iterable[Finding]) -> dict[str, _Earlier]:
+    """By finding, what the same rule had found of the same lineage, and was over, before."""
     by_rule: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in found:
         by_rule.setdefault((finding.rule_uid, actor(finding), finding.account_uid), []).append(finding)
-    return {
-        one.uid: [other.first_seen_time for other in same if other.last_seen_time < one.first_seen_time]
-        for same in by_rule.values()
-        if len(same) > USUAL
-        for one in same
-    }
+    earlier: dict[str, _Earlier] = {}
+    for same in by_rule.values():
+        ended = sorted(same, key=lambda one: one.last_seen_time)
+        days, since, so_far = set[int](), ended[0].first_seen_time, [_NEVER]
+        for one in ended:
+            days.add(one.first_seen_time // DAY)
+            since = min(since, one.first_seen_time)
+            so_far.append(_Earlier(len(days), since))
+        ends = [one.last_seen_time for one in ended]
+        earlier |= {one.uid: so_far[bisect_left(ends, one.first_seen_time)] for one in same}
+    return earlier
 
 
 def _new(days: Mapping[str, int]) -> list[str]:
