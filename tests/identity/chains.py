@@ -17,6 +17,7 @@ import msgspec
 
 from trailhound.identity.credentials import CREDENTIALS
 from trailhound.identity.derive import derive
+from trailhound.identity.issues import ISSUES
 from trailhound.identity.sessions import SESSIONS
 from trailhound.lake.arrow import events_table
 from trailhound.lake.lake import Lake
@@ -24,7 +25,7 @@ from trailhound.model import Record
 from trailhound.ocsf.normalize import normalize
 
 Json = dict[str, Any]
-DERIVED = (CREDENTIALS, SESSIONS)
+DERIVED = (CREDENTIALS, ISSUES, SESSIONS)
 BEGIN = int(datetime(2024, 3, 4, 8, tzinfo=UTC).timestamp())
 ACCOUNTS = ("111111111111", "222222222222", "333333333333", "444444444444")
 ROLES = ("admin", "deploy", "OrganizationAccountAccessRole")
@@ -42,6 +43,7 @@ class Holder:
     path: tuple[str, ...] = ()  # accounts whose trails tell how it came about, the last first
     depth: int = 0
     began: int = 0
+    center: bool = False  # the chain begins at Identity Center
 
 
 @dataclass
@@ -164,7 +166,7 @@ def assume(history: History, world: World, holder: Holder, account: str, at: int
         },
     }
     path = (account, holder.account, *holder.path) if account != holder.account else (account, *holder.path)
-    return Holder(identity, account, principal_id, holder.root, path, holder.depth + 1, at)
+    return Holder(identity, account, principal_id, holder.root, path, holder.depth + 1, at, holder.center)
 
 
 def expiration(at: int) -> str:
@@ -200,6 +202,85 @@ def token(history: History, person: Holder, at: int) -> Holder:
     return Holder(identity, person.account, person.principal_id, person.root, (person.account,), 1, at)
 
 
+# Two organisations, each with an Identity Center, whose trail is that of its first account.
+ORGANISATIONS = ((ACCOUNTS[0], ACCOUNTS[2]), (ACCOUNTS[1], ACCOUNTS[3]))
+SETS = ("Admin", "Admin_Full")
+
+
+def person(history: History, organisation: int, name: str, *, older: bool) -> Holder:
+    """A user of Identity Center, as newer records name it (by id alone) or as older ones do."""
+    account, user_id = ORGANISATIONS[organisation][0], str(uuid.UUID(int=history.dice.getrandbits(128)))
+    if older:
+        identity = {"type": "Unknown", "principalId": user_id, "accountId": account, "userName": name}
+        return Holder(identity, account, user_id, f"{account}:{user_id}", (account,), 0, BEGIN, center=True)
+    store = f"arn:aws:identitystore::{account}:identitystore/d-{organisation}"
+    identity = {"type": "IdentityCenterUser", "accountId": account}
+    identity |= {"onBehalfOf": {"userId": user_id, "identityStoreArn": store}, "userName": name}
+    return Holder(
+        identity, account, user_id, f"arn:aws:identitystore:::user/{user_id}", (account,), 0, BEGIN, center=True
+    )
+
+
+def at_portal(history: History, who: Holder, at: int) -> Holder:
+    """The person signs in and looks at the portal: its calls bear one credential."""
+    older, name = who.identity["type"] == "Unknown", who.identity["userName"]
+    identity = dict(who.identity)
+    if not older:
+        del identity["userName"]
+        identity["credentialId"] = str(uuid.UUID(int=history.dice.getrandbits(128)))
+    holder = Holder(identity, who.account, who.principal_id, who.root, (), 0 if older else 1, at, center=True)
+    for step in ("CredentialVerification", "UserAuthentication"):
+        history.log(
+            holder, who.account, at, step, "signin", eventType="AwsServiceEvent",
+            additionalEventData={"UserName": name, "CredentialType": "PASSWORD"}, serviceEventDetails={step: "Success"},
+        )  # fmt: skip
+    for _ in range(history.dice.randrange(1, 3)):
+        history.calls[history.log(holder, who.account, at + 1, "ListApplications", "sso")] = holder
+    return holder
+
+
+def handed_out(history: History, world: World, holder: Holder, name: str, at: int, *, unlogged: float = 0.0) -> Holder:
+    """A role of an account of the organisation: the portal's call in one trail, AssumeRoleWithSAML in the other."""
+    dice = history.dice
+    organisation = next(those for those in ORGANISATIONS if those[0] == holder.account)
+    account, chosen = dice.choice(organisation), dice.choice(SETS)
+    role = f"AWSReservedSSO_{chosen}_0123456789abcdef"
+    arn = f"arn:aws:iam::{account}:role/aws-reserved/sso.amazonaws.com/{role}"
+    principal_id = f"{world.role_ids.setdefault((account, role), history.id('AROA'))}:{name}"
+    session = f"arn:aws:sts::{account}:assumed-role/{role}/{name}"
+    key = history.id("ASIA")[:20]
+    way = {"account_id": account, "role_name": chosen}
+    if dice.random() >= unlogged:
+        if dice.random() < 0.5:
+            history.log(holder, holder.account, at, "GetRoleCredentials", "sso", requestParameters=way)
+        else:
+            early = at - dice.randrange(20)
+            history.log(holder, holder.account, early, "Federate", "sso", serviceEventDetails=way)
+    vouched = {
+        "type": "SAMLUser",
+        "principalId": f"{account}=:{name}",
+        "userName": name,
+        "identityProvider": f"{account}=",
+    }
+    answer: Json = {"assumedRoleUser": {"assumedRoleId": principal_id, "arn": session}}
+    if dice.random() >= history.redacted:
+        answer["credentials"] = {"accessKeyId": key, "expiration": expiration(at + 3600), "sessionToken": "x"}
+    if dice.random() < 0.8:
+        history.log(
+            Holder(vouched, account, "", ""), account, at, "AssumeRoleWithSAML", "sts",
+            requestParameters={"roleArn": arn, "roleSessionName": name, "durationSeconds": 3600}, responseElements=answer,
+        )  # fmt: skip
+    issuer = {"type": "Role", "principalId": principal_id.partition(":")[0], "arn": arn, "accountId": account}
+    context = {"sessionIssuer": issuer, "attributes": {"creationDate": history.text(at), "mfaAuthenticated": "false"}}
+    identity: Json = {"type": "AssumedRole", "principalId": principal_id, "arn": session, "accountId": account}
+    identity |= {"accessKeyId": key, "sessionContext": context}
+    if holder.identity["type"] != "Unknown" and dice.random() < 0.3:
+        identity["onBehalfOf"] = holder.identity["onBehalfOf"]
+    return Holder(
+        identity, account, principal_id, holder.root, (account, holder.account), holder.depth + 1, at, center=True
+    )
+
+
 def begin(history: History, people: list[Holder], number: int, at: int) -> Holder:
     """Whoever a chain starts with."""
     dice = history.dice
@@ -216,17 +297,40 @@ def begin(history: History, people: list[Holder], number: int, at: int) -> Holde
     return holder
 
 
-def play(seed: int, *, chains: int = 60, redacted: float = 0.0, span: int = 6 * 3600) -> History:
-    """Chains of up to six sessions, begun within `span` seconds, so that they overlap."""
+def play(
+    seed: int,
+    *,
+    chains: int = 60,
+    redacted: float = 0.0,
+    span: int = 6 * 3600,
+    centers: bool = False,
+    unlogged: float = 0.0,
+) -> History:
+    """Chains of up to six sessions, begun within `span` seconds, so that they overlap.
+
+    `centers`: people come through Identity Center, too, in two organisations in which they have the same names;
+    `unlogged`: the share of its calls that hand out a role and are not in the log.
+    """
     dice = random.Random(seed)
     history = History(dice, redacted)
     world = World({(account, role): history.id("AROA") for account in ACCOUNTS for role in ROLES})
     people = [user(history, account, name) for account in ACCOUNTS for name in ("alice", "bob")]
-    for person in people:
-        history.use(person, BEGIN, BEGIN + span)
+    persons = [
+        person(history, organisation, name, older=name == "bob")
+        for organisation in range(len(ORGANISATIONS) if centers else 0)
+        for name in ("alice", "bob", "Carol@example.org")
+    ]
+    for one in people:
+        history.use(one, BEGIN, BEGIN + span)
     for number in range(chains):
         at = BEGIN + dice.randrange(span)
-        holder = begin(history, people, number, at)
+        if centers and dice.random() < 0.4:
+            who = dice.choice(persons)
+            portal = at_portal(history, who, at)
+            at += dice.randrange(2, 300)
+            holder = handed_out(history, world, portal, who.identity["userName"], at, unlogged=unlogged)
+        else:
+            holder = begin(history, people, number, at)
         if holder.identity.get("accessKeyId", "").startswith("ASIA"):
             history.use(holder, at, at + 600)
         first = holder.account if holder.identity["type"] in ("SAMLUser", "WebIdentityUser", "AWSService") else ""

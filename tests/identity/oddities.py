@@ -16,6 +16,9 @@ ROLES = {  # role → the path and id it has
     "AWSServiceRoleForConfig": ("aws-service-role/config.amazonaws.com/", "AROASLR0000000000001"),
 }
 NAMES = ("alice", "i-0123456789abcdef0", "bob@example.org")
+USER_IDS = ("94d00cd8-e9e6-4810-b177-b08e84775435", "0123456789-94d00cd8-e9e6-4810-b177-b08e84775435")
+PORTALS = ("portal-1", "portal-2")
+CENTER = ("GetRoleCredentials", "Federate", "UserAuthentication", "CredentialVerification")
 KEYS = tuple(f"ASIAODD{number:013}" for number in range(8))
 
 
@@ -47,7 +50,7 @@ def _identity(dice: random.Random) -> Json:
         "arn": f"arn:aws:iam::{account}:user/x/carol",
         "userName": "carol",
     }
-    match dice.randrange(12):
+    match dice.randrange(13):
         case 0 | 1:
             return user | {"accessKeyId": f"AKIA{account}CAROL"}
         case 2:
@@ -70,8 +73,25 @@ def _identity(dice: random.Random) -> Json:
             issuer = {"sessionIssuer": {"type": "IAMUser", "arn": user["arn"]}} if dice.random() < 0.7 else {}
             name = {"type": "FederatedUser", "arn": arn, "accountId": account, "principalId": f"{account}:erin"}
             return name | {"accessKeyId": key, "sessionContext": _context(dice) | issuer}
+        case 9:
+            return _person(dice, account)
         case _:
             return _session(dice, key)
+
+
+def _person(dice: random.Random, account: str) -> Json:
+    """Somebody at Identity Center, as newer records and as older ones name them."""
+    found: Json = {"type": dice.choice(("IdentityCenterUser", "Unknown")), "accountId": account}
+    match dice.randrange(3):
+        case 0:
+            store = f"arn:aws:identitystore::{account}:identitystore/d-1"
+            found |= {"onBehalfOf": {"userId": dice.choice(USER_IDS), "identityStoreArn": store}}
+            found["credentialId"] = dice.choice(PORTALS)
+        case 1:
+            found |= {"principalId": dice.choice(USER_IDS), "userName": dice.choice(NAMES)}
+        case _:
+            found |= {"principalId": account, "accessKeyId": ""}
+    return found
 
 
 def _session(dice: random.Random, key: str) -> Json:
@@ -88,6 +108,8 @@ def _session(dice: random.Random, key: str) -> Json:
     if shown > 0.1:
         issuer = {"type": "Role", "arn": f"arn:aws:iam::{account}:role/{ROLES[role][0]}{role}", "accountId": account}
         found["sessionContext"] = _context(dice) | {"sessionIssuer": issuer}
+    if dice.random() < 0.1:
+        found["onBehalfOf"] = {"userId": dice.choice(USER_IDS)}
     return found
 
 
@@ -132,14 +154,19 @@ def record(dice: random.Random) -> Json:
             ("GetFederationToken", "sts"),
             ("GetCredentialsForIdentity", "cognito-identity"),
             ("GetRoleCredentials", "sso"),
+            ("Federate", "sso"),
+            ("UserAuthentication", "signin"),
+            ("CredentialVerification", "signin"),
             ("ConsoleLogin", "signin"),
             ("SwitchRole", "signin"),
         )
     )
-    request, response = _answer(dice, operation)
+    request, response = (None, None) if operation in CENTER[1:] else _answer(dice, operation)
     found: Json = {
         "eventVersion": "1.09",
-        "userIdentity": _identity(dice),
+        "userIdentity": _identity(dice)
+        if operation not in CENTER or dice.random() < 0.2
+        else _person(dice, ACCOUNTS[0]),
         "eventTime": _text(BEGIN + dice.randrange(14)),
         "eventSource": f"{service}.amazonaws.com",
         "eventName": operation,
@@ -157,6 +184,11 @@ def record(dice: random.Random) -> Json:
         found |= {"errorCode": "AccessDenied", "responseElements": None}
     if dice.random() < 0.2:
         found["sessionCredentialFromConsole"] = "true"
+    if operation == "Federate":
+        found["serviceEventDetails"] = {"account_id": dice.choice(ACCOUNTS), "role_name": dice.choice(("Admin", "Ad"))}
+    if operation in ("UserAuthentication", "CredentialVerification"):
+        found["serviceEventDetails"] = {operation: dice.choice(("Success", "Success", "Success", "Failure"))}
+        found["additionalEventData"] = {"UserName": dice.choice((*NAMES, "Alice"))} if dice.random() < 0.8 else {}
     if operation == "SwitchRole":
         user = f"arn:aws:iam::{dice.choice(ACCOUNTS)}:user/x/carol"
         found["additionalEventData"] = {"SwitchFrom": dice.choice((user, _session(dice, "")["arn"]))}

@@ -10,6 +10,7 @@ Row = dict[str, Any]
 OPENING = {
     "AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetFederationToken",
     "GetSessionToken", "GetCredentialsForIdentity", "GetRoleCredentials", "ConsoleLogin", "SwitchRole",
+    "Federate", "UserAuthentication", "CredentialVerification",
 }  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def issuing(events: Iterable[Row]) -> list[Row]:
     for copies in found.values():
         copies.sort(key=lambda one: (one["by_type"] == "AWSAccount", one["event"]))
         act = dict(copies[0])
-        for name in ("key", "id", "principal", "expires", "source_identity"):
+        for name in ("key", "id", "principal", "role", "expires", "source_identity"):
             act[name] = max((one[name] for one in copies if one[name] is not None), default=None)
         merged.append(act)
     return sorted(merged, key=lambda act: act["event"])
@@ -58,22 +59,39 @@ def _act(row: Row) -> Row:
     expires = row["session.expiration_time"]
     if expires is None and operation.startswith("Assume"):
         expires = row["time"] + 1000 * request.get("durationSeconds", 3600)
+    more, details = record.get("additionalEventData") or {}, record.get("serviceEventDetails") or {}
+    center = operation in ("GetRoleCredentials", "Federate")
+    chosen = (
+        tuple(
+            next((place[name] for place in (request, details) for name in names if place.get(name) is not None), None)
+            for names in (("account_id", "accountId"), ("role_name", "roleName"))
+        )
+        if center
+        else (None, None)
+    )
+    signs_in = operation in ("UserAuthentication", "CredentialVerification")
+    if signs_in:
+        opened_id = None
     return {
         "event": row["metadata.uid"],
         "time": row["time"],
         "operation": operation,
-        "key": row["session.credential_uid"] if operation != "GetRoleCredentials" else None,
+        "key": None if center else row["session.credential_uid"],
         "id": opened_id,
         "principal": principal,
         "expires": expires,
         "source_identity": response.get("sourceIdentity") or request.get("sourceIdentity"),
-        "for": (request.get("accountId"), request.get("roleName")),
-        "by": row["session"] if operation != "ConsoleLogin" or row["actor.user.type"] == "AssumedRole" else None,
+        "account": row["cloud.account.uid"],
+        "role": request.get("roleArn"),
+        "for": chosen,
+        "by": row["session"]
+        if not signs_in and (operation != "ConsoleLogin" or row["actor.user.type"] == "AssumedRole")
+        else None,
         "by_key": row["actor.user.credential_uid"],
         "by_principal": by_principal,
         "by_id": row["actor.user.uid_alt"],
         "by_type": row["actor.user.type"],
         "by_account": row["actor.user.account.uid"],
-        "by_name": row["actor.user.name"],
-        "from": (record.get("additionalEventData") or {}).get("SwitchFrom") if operation == "SwitchRole" else None,
+        "by_name": row["actor.user.name"] or more.get("UserName"),
+        "from": more.get("SwitchFrom") if operation == "SwitchRole" else None,
     }

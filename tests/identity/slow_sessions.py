@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from tests.identity.slow_acts import issuing, role_of
+from tests.identity.slow_center import Center, is_reserved, name_of
 
 from trailhound.model import Record
 from trailhound.ocsf.normalize import normalize
@@ -72,6 +73,9 @@ class _Reading:
         heads: dict[Any, Row] = {}
         for row in rows:
             heads.setdefault((row["event_day"], self.begun(row) or row["session"]), row)
+        behalf = {(row["record"]["userIdentity"].get("onBehalfOf") or {}).get("userId") for row in heads.values()} - {
+            None
+        }
         contexts = [row["record"]["userIdentity"].get("sessionContext") or {} for row in heads.values()]
         via = []
         for head, context in zip(heads.values(), contexts, strict=True):
@@ -92,22 +96,26 @@ class _Reading:
             "type": least(row["actor.user.type"] for row in rows),
             "issuer": least(row["actor.session.issuer"] for row in rows),
             "source_identity": least(context.get("sourceIdentity") for context in contexts),
+            "behalf": least(behalf),
             "via": least(via),
             "created": least(created),
             "first": rows[0]["time"],
             "last": rows[-1]["time"],
             "calls": len(rows),
-            "contradictory": len(created) > 1 or len({row["actor.user.uid_alt"] for row in rows} - {None}) > 1,
+            "contradictory": len(created) > 1
+            or len({row["actor.user.uid_alt"] for row in rows} - {None}) > 1
+            or len(behalf) > 1,
         }
 
     # How each session was opened
 
     def result(self) -> dict[tuple[str, str], Row]:
-        for step in (self.by_key, self.by_token, self.by_sign_in, self.by_identity_center, self.by_record):
+        for step in (self.by_key, self.by_token, self.by_sign_in, self.by_portal, self.by_record):
             self.apply(step)
         self.add_unused()
         for node in self.nodes.values():
             self.find_caller(node)
+        self.find_persons()
         self.climb()
         while self.mend():
             self.climb()
@@ -181,24 +189,19 @@ class _Reading:
         doubt |= len({self.caller(one) for one in fitting}) > 1
         self.establish(node, act, how, "certain" if self.itself(node) else "possible" if doubt else "likely")
 
-    def by_identity_center(self, node: Row) -> None:
-        if node["created"] is None:
+    def by_portal(self, node: Row) -> None:
+        if node["type"] != "IdentityCenterUser":
             return
-        name = (node["id"] or "").partition(":")[2]
-        resource = node["principal"].split(":", 5)[-1]
         fitting = [
             act
             for act in self.acts
-            if act["operation"] == "GetRoleCredentials"
-            and act["for"][0] == node["account"]
-            and abs(act["time"] - node["created"]) <= 2000
-            and resource.startswith(f"role/AWSReservedSSO_{act['for'][1]}_")
-            and act["by_name"] in (None, name)
+            if act["operation"] == "UserAuthentication"
+            and act["by_id"] == node["id"]
+            and node["first"] - 12 * 3_600_000 <= act["time"] <= node["first"] + 2_000
         ]
         if fitting:
-            act = min(fitting, key=lambda one: (abs(one["time"] - node["created"]), one["event"]))
-            doubt = node["contradictory"] or len({one["by_principal"] for one in fitting}) > 1
-            self.establish(node, act, "identity_center", "possible" if doubt else "likely")
+            act = min(fitting, key=lambda one: (one["by_key"] != node["uid"], -one["time"], one["event"]))
+            self.establish(node, act, "identity_center_sign_in", "certain")
 
     def by_record(self, node: Row) -> None:
         name, issuer = (node["id"] or "").partition(":")[2], node["issuer"] or ""
@@ -213,7 +216,10 @@ class _Reading:
             how, confidence = "service_linked_role", "certain"
             by = issuer.split(":role/aws-service-role/")[1].split("/")[0]
         elif ":role/aws-reserved/sso.amazonaws.com/" in issuer:
-            how, confidence, by = "identity_center", "likely", f"sso.amazonaws.com:{name}"
+            how, confidence = "identity_center", "certain"
+        elif node["behalf"]:
+            how, confidence = "on_behalf_of", "likely"
+            by = f"arn:{node['principal'].split(':')[1]}:identitystore:::user/{node['behalf']}"
         elif node["type"] == "AssumedRole" and re.fullmatch("i-[0-9A-Za-z]{8,17}", name):
             how, confidence, by, root = "instance_name", "possible", "ec2.amazonaws.com", name
         else:
@@ -226,7 +232,7 @@ class _Reading:
         opened: dict[tuple[str, str], list[Row]] = {}
         for act in self.acts:
             uid = act["key"] or (f"{act['id']}@{act['time']}" if act["id"] else None)
-            if act["event"] in used or act["operation"] == "GetRoleCredentials" or not uid or not act["principal"]:
+            if act["event"] in used or not uid or not act["principal"]:
                 continue
             if (uid, act["principal"]) not in self.nodes:
                 opened.setdefault((uid, act["principal"]), []).append(act)
@@ -236,8 +242,8 @@ class _Reading:
             how = "issued_key" if act["key"] else min(names.get(a["operation"], "session_created") for a in acts)
             self.nodes[uid, principal] = {
                 "uid": uid, "principal": principal, "key": act["key"], "id": act["id"], "first": None, "last": None,
-                "sitting": f"{act['id']}@{act['time']}" if act["id"] else uid, "account": principal.split(":")[4:5],
-                "type": None, "issuer": None, "source_identity": act["source_identity"], "via": None,
+                "sitting": f"{act['id']}@{act['time']}" if act["id"] else uid, "account": (principal.split(":")[4:5] or [""])[0],
+                "type": None, "issuer": act["role"], "behalf": None, "source_identity": act["source_identity"], "via": None,
                 "created": act["time"], "calls": 0, "contradictory": False,
             }  # fmt: skip
             doubt = len({self.caller(one) for one in acts}) > 1
@@ -267,6 +273,14 @@ class _Reading:
         if unsure and node["own"] == "certain":
             node["own"] = "likely"
 
+    def find_persons(self) -> None:
+        reserved = [node for node in self.nodes.values() if is_reserved(node)]
+        Center(self.acts).tell(reserved)
+        for node in reserved:
+            session, principal, node["told"], confidence = node["person"]
+            node.update(by=principal, root=None, candidates=[], parent=(session, principal) if session else None)
+            node["own"] = "possible" if node["own"] == "possible" else confidence
+
     def who_asked(self, act: Row, *, unnamed: bool) -> tuple[str | None, str]:
         if act["from"]:
             return None, role_of(act["from"])
@@ -278,15 +292,12 @@ class _Reading:
         """Sessions that the caller may have been, where the act names no more than an id or a name."""
         if act["from"]:
             name, role = act["from"].split("/", 2)[2], role_of(act["from"])
-            named = [node for node in self.nodes.values() if node["principal"] == role and self.short(node) == name]
+            named = [node for node in self.nodes.values() if node["principal"] == role and name_of(node) == name]
             return named if ":assumed-role/" in act["from"] else None
         by_id = act["by_id"] or ""
         if act["by"] is None and act["by_type"] in ("AWSAccount", "AssumedRole") and ":" in by_id:
             return [node for node in self.nodes.values() if node["id"] == by_id]
         return None
-
-    def short(self, node: Row) -> str:
-        return (node["id"] or "").partition(":")[2] or (node["id"] or "")
 
     def alive(self, node: Row, at: int) -> bool:
         if node["created"] is None or node["created"] > at + 2000:
@@ -317,9 +328,9 @@ class _Reading:
                 node.update(origin=node["principal"], rank=3, depth=0, circle=True)
                 continue
             origin = above.get("root") or above["by"] or above["principal"]
-            if not above.get("root") and above["by"] == "ec2.amazonaws.com" and self.short(above).startswith("i-"):
-                origin = self.short(above)
-            unknown = above["missing"] and not (above.get("act") or {}).get("by_id")
+            if not above.get("root") and above["by"] == "ec2.amazonaws.com" and name_of(above).startswith("i-"):
+                origin = name_of(above)
+            unknown = above["missing"] and not (above.get("act") or {}).get("by_id") and "person" not in above
             depth = path - 1 if unknown else path
             node.update(origin=origin, rank=worst, depth=depth, circle=False)
 

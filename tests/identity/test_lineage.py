@@ -16,8 +16,11 @@ from tests.identity.chains import (
     Holder,
     World,
     assume,
+    at_portal,
     console,
+    handed_out,
     lake_of,
+    person,
     play,
     user,
     without,
@@ -157,9 +160,9 @@ def test_two_who_open_sessions_of_one_name_in_one_second_stay_apart(tmp_path: Pa
     bob = user(scene.history, ACCOUNTS[0], "bob")
     role = scene.history.dice.getstate()
     opened = []
-    for person in (scene.alice, bob):
+    for who in (scene.alice, bob):
         scene.history.dice.setstate(role)
-        opened.append(scene.open(person, ACCOUNTS[3], BEGIN + 300, "same"))
+        opened.append(scene.open(who, ACCOUNTS[3], BEGIN + 300, "same"))
         scene.history.dice.random()
     opened[1].identity["accessKeyId"] = "ASIAOFBOB00000000001"
     for record in scene.history.records[-2:]:
@@ -186,9 +189,28 @@ def test_a_missing_account_is_the_broken_edge(scene: Scene, tmp_path: Path) -> N
     assert not found.held
 
 
+def test_a_session_of_identity_center_hangs_from_the_portal_of_its_person(tmp_path: Path) -> None:
+    history = History(random.Random(3))
+    world, alice = World({}), person(history, 0, "alice", older=False)
+    portal = at_portal(history, alice, BEGIN)
+    role = handed_out(history, world, portal, "alice", BEGIN + 60)
+    role.identity.pop("onBehalfOf", None)
+    history.call(role, BEGIN + 90)
+    found = ask(lake_of(tmp_path, history.records), role.identity["accessKeyId"])
+    calls = {record["eventName"]: record["eventID"] for record in history.records}
+    ((root, (above, below)),) = paths(found)
+    assert (root, above.evidence) == (alice.root, (calls["UserAuthentication"],))
+    assert (below.operation, below.confidence) == ("AssumeRoleWithSAML", "likely")
+    assert below.evidence == (calls["AssumeRoleWithSAML"], calls.get("GetRoleCredentials") or calls["Federate"])
+    assert [(one.principal_uid, one.at_most) for one in found.held] == [
+        (alice.root, True),
+        (below.principal_uid, False),
+    ]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_session_of_a_history_hangs_from_its_root(tmp_path: Path, seed: int) -> None:
-    history = play(500 + seed, chains=20)
+    history = play(500 + seed, chains=20, centers=True)
     lake = lake_of(tmp_path, history.records)
     holders = {who.identity["accessKeyId"]: who for who in history.calls.values() if "accessKeyId" in who.identity}
     for key, who in holders.items():

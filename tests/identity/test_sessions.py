@@ -45,6 +45,7 @@ def compared(records: list[Json], folder: Path) -> list[dict[str, Any]]:
                 "parent_uid": node["parent"][0] if node["parent"] and not node["circle"] else None,
                 "parent_principal_uid": node["parent"][1] if node["parent"] else node["by"],
                 "parent_credential_uid": act.get("by_key"),
+                "parent_event_uid": node.get("told"),
                 "established": node.get("established"),
                 "confidence": None if node["missing"] or node["circle"] else node["own"],
                 "origin_uid": node["origin"],
@@ -67,6 +68,7 @@ def test_of_records_that_contradict_each_other(tmp_path: Path, seed: int) -> Non
 @pytest.mark.parametrize("seed", range(4))
 def test_of_whole_and_of_torn_histories(tmp_path: Path, seed: int) -> None:
     records = chains.play(400 + seed, chains=25, redacted=0.2 * (seed % 2)).records
+    records += chains.play(450 + seed, chains=25, centers=True, unlogged=0.2, redacted=0.2 * (seed % 2)).records
     compared(records, tmp_path / "whole")
     compared(without(records, chains.ACCOUNTS[seed : seed + 1]), tmp_path / "torn")
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from trailhound.engines.dialect import time_text
 from trailhound.engines.duckdb import DuckDB
-from trailhound.identity.issues import ISSUES
+from trailhound.identity.identity_center import PERSONS, persons
+from trailhound.identity.issues import OPENED
 from trailhound.identity.linking import LINKS, NODES, SKEW
 from trailhound.lake.times import HOUR
 
@@ -35,6 +36,7 @@ def steps(engine: DuckDB) -> None:
         f"CREATE OR REPLACE TEMP TABLE {ACCOUNTS} AS SELECT DISTINCT cloud.account.uid AS account_uid FROM events"
     )
     _callers(engine)
+    persons(engine)
     _candidates(engine)
     _broken(engine)
 
@@ -60,7 +62,7 @@ def _callers(engine: DuckDB) -> None:
                 THEN regexp_extract(switched_from, {_SESSION_ARN}, 4) END AS sought_name,
             coalesce(by_type = 'AWSAccount' AND user_uid IS NULL, FALSE) AS unnamed,
             unnamed AND coalesce(by_account NOT {_KNOWN}, TRUE) AS unseen
-        FROM {ISSUES} LEFT JOIN users USING (by_id)""")
+        FROM {OPENED} LEFT JOIN users USING (by_id)""")
 
 
 def _candidates(engine: DuckDB) -> None:
@@ -71,6 +73,7 @@ def _candidates(engine: DuckDB) -> None:
         WITH asking AS (
             SELECT nodes.uid, nodes.principal_uid, nodes.session_uid, callers.* EXCLUDE (expiration_time)
             FROM {LINKS} JOIN {NODES} AS nodes USING (uid, principal_uid) JOIN {CALLERS} AS callers USING (event_uid)
+            ANTI JOIN {PERSONS} AS persons USING (uid, principal_uid)
             WHERE sought_id IS NOT NULL OR sought_name IS NOT NULL
         ), lasting AS (
             SELECT nodes.*, greatest(coalesce(expiration_time, nodes.created_time + {_LONGEST}), last_seen_time) AS until
@@ -105,21 +108,25 @@ def _broken(engine: DuckDB) -> None:
         WITH joined AS (
             SELECT nodes.*, links.event_uid, links.established, links.confidence AS own, callers.operation,
                 callers.issued_time, callers.expiration_time, issued_source_identity, by_key, by_account, by_id, by_type,
-                CASE WHEN coalesce(by_uid <> nodes.uid, FALSE) THEN by_uid
+                CASE WHEN person_principal_uid IS NOT NULL THEN person_uid
+                    WHEN coalesce(by_uid <> nodes.uid, FALSE) THEN by_uid
                     WHEN candidates.sessions = 1 AND NOT unseen THEN above_uid END AS parent_uid,
-                coalesce(CASE WHEN candidates.sessions = 1 AND NOT unseen THEN above_principal_uid END,
+                coalesce(person_principal_uid, CASE WHEN candidates.sessions = 1 AND NOT unseen THEN above_principal_uid END,
                     callers.by_principal_uid, links.by_principal_uid) AS parent_principal_uid,
-                links.root_uid, candidates.sessions, unseen,
-                coalesce(unnamed OR coalesce(by_uid = nodes.uid, FALSE) OR sought_id IS NOT NULL
+                CASE WHEN person_principal_uid IS NULL THEN links.root_uid END AS root_uid, candidates.sessions, unseen,
+                person_principal_uid, person_event_uid AS parent_event_uid, person_confidence, person_missing,
+                person_principal_uid IS NULL AND coalesce(unnamed OR coalesce(by_uid = nodes.uid, FALSE) OR sought_id IS NOT NULL
                     OR sought_name IS NOT NULL, FALSE) AS unsure
             FROM {NODES} AS nodes LEFT JOIN {LINKS} AS links USING (uid, principal_uid)
             LEFT JOIN {CALLERS} AS callers ON callers.event_uid = links.event_uid
             LEFT JOIN {CANDIDATES} AS candidates
                 ON candidates.uid = nodes.uid AND candidates.principal_uid = nodes.principal_uid AND place = 1
+            LEFT JOIN {PERSONS} AS persons ON persons.uid = nodes.uid AND persons.principal_uid = nodes.principal_uid
         )
-        SELECT * REPLACE (CASE WHEN missing IS NULL THEN CASE WHEN unsure AND own = 'certain' THEN 'likely' ELSE own END
-            END AS own) FROM (
+        SELECT * REPLACE (CASE WHEN missing IS NOT NULL THEN NULL WHEN unsure AND own = 'certain' THEN 'likely'
+            WHEN own = 'possible' THEN own ELSE coalesce(person_confidence, own) END AS own) FROM (
             SELECT *, CASE
+                WHEN person_missing IS NOT NULL THEN person_missing
                 WHEN established IS NULL AND account_uid {_KNOWN} THEN
                     'no event in the log opens this session' || {began} || ': the call would stand in the trail of '
                     || 'account ' || account_uid

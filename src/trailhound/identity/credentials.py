@@ -19,7 +19,7 @@ def _said(path: str) -> str:
 # The same in all records of a session, and whole records are most of what a lake holds: one is read of each.
 CREDENTIALS = Daily(
     table="credentials",
-    version=1,
+    version=2,
     select=f"""
         WITH used AS MATERIALIZED (
             SELECT
@@ -42,6 +42,7 @@ CREDENTIALS = Daily(
             GROUP BY ALL
         ), said AS (
             SELECT metadata.uid AS first_event_uid, {_said(_CONTEXT + "sourceIdentity")} AS source_identity,
+                {_said("$.userIdentity.onBehalfOf.userId")} AS on_behalf_of,
                 CASE
                     WHEN {_said(_CONTEXT + "ec2RoleDelivery")} IS NOT NULL THEN 'instance'
                     WHEN {_said(_CONTEXT + "assumedRoot")} = 'true' THEN 'assumed_root'
@@ -50,5 +51,5 @@ CREDENTIALS = Daily(
             FROM events
             WHERE metadata.uid IN (SELECT first_event_uid FROM used WHERE session_uid IS NOT NULL)
         )
-        SELECT used.*, said.source_identity, said.via FROM used LEFT JOIN said USING (first_event_uid)""",
+        SELECT used.*, said.source_identity, said.on_behalf_of, said.via FROM used LEFT JOIN said USING (first_event_uid)""",
 )

@@ -12,7 +12,7 @@ import msgspec
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.errors import RequestError
 from trailhound.lake.attribution import SESSION_UID
-from trailhound.lake.times import HOUR
+from trailhound.lake.times import DAY, HOUR
 from trailhound.vocab.aws import parse_arn, principal_arn
 
 Confidence = Literal["certain", "likely", "possible", "broken"]
@@ -25,7 +25,7 @@ _MOST = 200  # sessions asked about that are shown; a pipeline opens thousands
 _DEEPEST = 100  # steps up or down
 _SHOWN = 200  # characters of what was asked, in a message
 # Where the log does not say when a credential ends: the longest that AWS allows.
-_LONGEST = {"GetSessionToken": 36 * HOUR, "GetFederationToken": 36 * HOUR}
+_LONGEST = {"GetSessionToken": 36 * HOUR, "GetFederationToken": 36 * HOUR, "UserAuthentication": 90 * DAY}
 _LONGEST_OTHERS = 12 * HOUR
 # Short name of a principal: what stands behind the last slash, else behind the last colon.
 _LAST = "regexp_extract({}, '(?s)([^/:]*)$', 1)"
@@ -54,7 +54,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     operation: str | None  # that opened it; None: not in the log
     established: str | None  # how that is known: docs/how-to/find-who-it-really-was.md
     confidence: Confidence | None  # of this step; None: the chain ends or breaks here
-    evidence: tuple[str, ...]  # event uids: the call that opened it, else its own first call
+    evidence: tuple[str, ...]  # event uids: the call that opened it, the one that tells who asked; else its own first
     broken: str | None  # what is missing above it
     origin_confidence: Confidence  # of all steps up to the root
     source_identity: str | None
@@ -216,7 +216,8 @@ def _around(engine: DuckDB) -> Rows:
             SELECT uid, principal_uid, arg_min(first_event_uid, (first_seen_time, first_event_uid)) AS first_event_uid
             FROM credentials SEMI JOIN wanted USING (uid, principal_uid) GROUP BY uid, principal_uid
         )
-        SELECT sessions.*, coalesce(issued_event_uid, first_event_uid) AS evidence, chosen.uid IS NOT NULL AS asked
+        SELECT sessions.*, list_filter([coalesce(issued_event_uid, CASE WHEN parent_event_uid IS NULL THEN first_event_uid END),
+                parent_event_uid], lambda uid: uid IS NOT NULL) AS evidence, chosen.uid IS NOT NULL AS asked
         FROM sessions SEMI JOIN wanted USING (uid, principal_uid) LEFT JOIN first_calls USING (uid, principal_uid)
         LEFT JOIN {_CHOSEN} AS chosen USING (uid, principal_uid)
         ORDER BY created_time, first_seen_time, uid, principal_uid""")
@@ -254,7 +255,7 @@ def _session(keys: Rows, opened: tuple[Session, ...]) -> Session:
         operation=first["operation"],
         established=first["established"],
         confidence=first["confidence"],
-        evidence=tuple(dict.fromkeys(row["evidence"] for row in keys if row["evidence"])),
+        evidence=tuple(dict.fromkeys(uid for row in keys for uid in row["evidence"])),
         broken=first["broken"],
         origin_confidence=first["origin_confidence"],
         source_identity=first["source_identity"],

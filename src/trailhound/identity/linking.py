@@ -5,8 +5,9 @@ The steps, in order; a session that one of them explains is left alone by those 
     issued_key        an event issued the very access key: certain
     session_created   an event opened a session of this id within two seconds of its beginning
     console_sign_in   a sign-in did; switch_role: a change of role in the console did
-    identity_center   Identity Center handed out this role at that moment; or its own role bears the user's name
-    instance_profile, service_linked_role, session_issuer, own_identity: what AWS writes into the record itself
+    identity_center_sign_in   the person signed in to Identity Center, and this is the session of its portal
+    instance_profile, service_linked_role, session_issuer, own_identity, identity_center, on_behalf_of: what AWS writes
+                      into the record itself
     instance_name     the session is named like an instance, which whoever opened it may have chosen
 
 A failed call opens nothing and is no evidence here.
@@ -16,17 +17,22 @@ from __future__ import annotations
 
 from trailhound.engines.dialect import literal
 from trailhound.engines.duckdb import DuckDB
-from trailhound.identity.issues import ISSUES, SIGN_INS
+from trailhound.identity.issues import OPENED, SIGN_INS
+from trailhound.lake.times import HOUR
 
 NODES, LINKS = "linking_nodes", "linking_links"
 
 SKEW = 2_000  # ms between the call that opens a session and the time of creation that its records bear
 _CONTRADICTED = 5_000  # ms beyond which the two speak against each other
+SIGNED_IN = 12 * HOUR  # how long after a sign-in to Identity Center what is done there is put down to it
+RESERVED = ":role/aws-reserved/sso.amazonaws.com/"  # the path of roles that only Identity Center opens
 
 _SIGN_INS = ", ".join(map(literal, SIGN_INS))
-_NAME = "substr(nodes.principal_id, strpos(nodes.principal_id, ':') + 1)"
+NAME = "substr(nodes.principal_id, strpos(nodes.principal_id, ':') + 1)"
 # Its own records name the person or account: whoever opened the session is the same.
 _ITSELF = "nodes.type IN ('IAMUser', 'IdentityCenterUser') OR (nodes.type = 'Root' AND nodes.via IS DISTINCT FROM 'assumed_root')"
+# The Identity Center user that AWS names in the record, as `principal_uid` has it.
+PERSON = "'arn:' || split_part(nodes.principal_uid, ':', 2) || ':identitystore:::user/' || nodes.on_behalf_of"
 _PATH = r"regexp_replace(nodes.issuer_uid, '(?s):(user|role)/.*/([^/]*)$', ':\1/\2')"
 _BY = "(issues.by_uid, issues.by_key, issues.by_principal_uid, issues.by_id)"
 _BY_OPERATION = (
@@ -44,7 +50,7 @@ def link(engine: DuckDB) -> None:
     )
     _by_key(engine)
     _by_creation(engine)
-    _by_identity_center(engine)
+    _by_portal(engine)
     _by_record(engine)
     _unused(engine)
 
@@ -54,11 +60,12 @@ def _nodes(engine: DuckDB) -> None:
         CREATE OR REPLACE TEMP TABLE {NODES} AS
         SELECT uid, principal_uid, min(session_uid) AS session_uid, min(credential_uid) AS credential_uid,
             min(principal_id) AS principal_id, min(account_uid) AS account_uid, min(type) AS type,
-            min(issuer_uid) AS issuer_uid, min(source_identity) AS source_identity, min(via) AS via,
+            min(issuer_uid) AS issuer_uid, min(source_identity) AS source_identity, min(via) AS via, min(on_behalf_of) AS on_behalf_of,
             min(created_time) AS created_time, min(first_seen_time) AS first_seen_time,
             max(last_seen_time) AS last_seen_time, CAST(sum(events) AS BIGINT) AS events,
             arg_min(first_event_uid, (first_seen_time, first_event_uid)) AS first_event_uid,
-            count(DISTINCT created_time) > 1 OR count(DISTINCT principal_id) > 1 AS contradictory
+            count(DISTINCT created_time) > 1 OR count(DISTINCT principal_id) > 1
+                OR count(DISTINCT on_behalf_of) > 1 AS contradictory
         FROM credentials WHERE session_uid IS NOT NULL GROUP BY uid, principal_uid""")
 
 
@@ -67,7 +74,7 @@ def _add(engine: DuckDB, select: str) -> None:
     engine.execute(f"""
         INSERT INTO {LINKS}
         WITH nodes AS (SELECT * FROM {NODES} ANTI JOIN {LINKS} USING (uid, principal_uid)),
-        issues AS (SELECT * FROM {ISSUES}) {select}""")
+        issues AS (SELECT * FROM {OPENED}) {select}""")
 
 
 def _by_key(engine: DuckDB) -> None:
@@ -124,51 +131,49 @@ def _by_creation(engine: DuckDB) -> None:
         )
 
 
-def _by_identity_center(engine: DuckDB) -> None:
-    """The keys that Identity Center hands out are redacted: role, account, user and moment have to do."""
-    role = "'role/AWSReservedSSO_' || for_role || '_'"
+def _by_portal(engine: DuckDB) -> None:
+    """A session of Identity Center's portal, by its own credential, else by the person's last sign-in before it."""
     _add(
         engine,
         f""", near AS (
-            SELECT nodes.uid, nodes.principal_uid, event_uid, contradictory, by_principal_uid AS caller,
+            SELECT nodes.uid, nodes.principal_uid, event_uid,
                 row_number() OVER (PARTITION BY nodes.uid, nodes.principal_uid
-                    ORDER BY abs(time - created_time), event_uid) AS place
-            FROM nodes JOIN issues ON for_account = account_uid
-                AND time BETWEEN created_time - {SKEW} AND created_time + {SKEW}
-                AND starts_with(split_part(nodes.principal_uid, ':', 6), {role})
-                AND coalesce(by_name = {_NAME}, TRUE)
-        ), callers AS (
-            SELECT uid, principal_uid, count(DISTINCT caller) AS callers FROM near GROUP BY uid, principal_uid
+                    ORDER BY by_key IS DISTINCT FROM nodes.uid, time DESC, event_uid) AS place
+            FROM nodes JOIN issues ON operation = 'UserAuthentication' AND by_id = nodes.principal_id
+                AND time BETWEEN nodes.first_seen_time - {SIGNED_IN} AND nodes.first_seen_time + {SKEW}
+            WHERE nodes.type = 'IdentityCenterUser'
         )
-        SELECT uid, principal_uid, event_uid, 'identity_center',
-            CASE WHEN contradictory OR callers > 1 THEN 'possible' ELSE 'likely' END, NULL, NULL
-        FROM near JOIN callers USING (uid, principal_uid) WHERE place = 1""",
+        SELECT uid, principal_uid, event_uid, 'identity_center_sign_in', 'certain', NULL, NULL FROM near WHERE place = 1""",
     )
 
 
 def _by_record(engine: DuckDB) -> None:
-    """What AWS alone can write: the paths are reserved, the context is not the caller's."""
+    """What AWS alone can write: the paths are reserved, the context is not the caller's.
+
+    Which person a role of Identity Center was handed out to is told by `identity_center`.
+    """
     service = "split_part(split_part(issuer_uid, ':role/aws-service-role/', 2), '/', 1)"
     _add(
         engine,
         f"""
         SELECT uid, principal_uid, NULL, established,
-            CASE established WHEN 'identity_center' THEN 'likely' WHEN 'instance_name' THEN 'possible'
-                ELSE 'certain' END,
+            CASE established WHEN 'on_behalf_of' THEN 'likely' WHEN 'instance_name' THEN 'possible' ELSE 'certain' END,
             by_principal, CASE WHEN by_principal = 'ec2.amazonaws.com' THEN name ELSE by_principal END
         FROM (
-            SELECT uid, principal_uid, {_NAME} AS name, CASE
+            SELECT uid, principal_uid, {NAME} AS name, CASE
                 WHEN {_ITSELF} THEN 'own_identity'
                 WHEN type = 'FederatedUser' AND issuer_uid IS NOT NULL THEN 'session_issuer'
                 WHEN via = 'instance' THEN 'instance_profile'
                 WHEN contains(issuer_uid, ':role/aws-service-role/') THEN 'service_linked_role'
-                WHEN contains(issuer_uid, ':role/aws-reserved/sso.amazonaws.com/') THEN 'identity_center'
-                WHEN regexp_full_match({_NAME}, 'i-[0-9A-Za-z]{{8,17}}') AND type = 'AssumedRole' THEN 'instance_name'
+                WHEN contains(issuer_uid, {literal(RESERVED)}) THEN 'identity_center'
+                WHEN on_behalf_of IS NOT NULL THEN 'on_behalf_of'
+                WHEN regexp_full_match({NAME}, 'i-[0-9A-Za-z]{{8,17}}') AND type = 'AssumedRole' THEN 'instance_name'
             END AS established, CASE established
                 WHEN 'own_identity' THEN principal_uid
                 WHEN 'session_issuer' THEN {_PATH}
                 WHEN 'service_linked_role' THEN {service}
-                WHEN 'identity_center' THEN 'sso.amazonaws.com:' || {_NAME}
+                WHEN 'identity_center' THEN 'sso.amazonaws.com'
+                WHEN 'on_behalf_of' THEN {PERSON}
                 ELSE 'ec2.amazonaws.com'
             END AS by_principal
             FROM nodes
@@ -182,7 +187,7 @@ def _unused(engine: DuckDB) -> None:
         engine,
         f""", unused AS (
             SELECT *, coalesce(key, principal_id || '@' || time) AS uid FROM issues
-            ANTI JOIN {LINKS} AS known USING (event_uid) WHERE operation <> 'GetRoleCredentials'
+            ANTI JOIN {LINKS} AS known USING (event_uid)
         )
         SELECT uid, principal_uid, min(event_uid),
             CASE WHEN min(key) IS NULL THEN min({_BY_OPERATION}) ELSE 'issued_key' END,
@@ -194,6 +199,6 @@ def _unused(engine: DuckDB) -> None:
         INSERT INTO {NODES} BY NAME
         SELECT links.uid, links.principal_uid, coalesce(principal_id || '@' || time, uid) AS session_uid,
             key AS credential_uid, principal_id, split_part(links.principal_uid, ':', 5) AS account_uid,
-            time AS created_time, 0 AS events, source_identity, FALSE AS contradictory
-        FROM {LINKS} AS links JOIN (SELECT * EXCLUDE (principal_uid) FROM {ISSUES}) USING (event_uid)
+            issuer_uid, time AS created_time, 0 AS events, source_identity, FALSE AS contradictory
+        FROM {LINKS} AS links JOIN (SELECT * EXCLUDE (principal_uid) FROM {OPENED}) USING (event_uid)
         WHERE (links.uid, links.principal_uid) NOT IN (SELECT (uid, principal_uid) FROM {NODES})""")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity import sessions
 from trailhound.identity.credentials import CREDENTIALS
+from trailhound.identity.issues import ISSUES
 from trailhound.lake.attribution import SITTING_UID
 
 _STORED = "stored_events"
@@ -24,7 +25,8 @@ def attributed(engine: DuckDB, *, wanted: bool = True) -> Iterator[None]:
         return
     own = not sessions.at_hand(engine)
     if own:
-        engine.execute(f"CREATE TEMP TABLE credentials AS {CREDENTIALS.select}")
+        for table in (CREDENTIALS, ISSUES):
+            engine.execute(f"CREATE TEMP TABLE {table.table} AS {table.select}")
         engine.execute(f"CREATE TEMP TABLE sessions AS {sessions.rows(engine)}")
     engine.execute(f"ALTER VIEW events RENAME TO {_STORED}")
     try:
@@ -37,5 +39,5 @@ def attributed(engine: DuckDB, *, wanted: bool = True) -> Iterator[None]:
     finally:
         engine.execute("DROP VIEW IF EXISTS events")
         engine.execute(f"ALTER VIEW {_STORED} RENAME TO events")
-        for table in ("credentials", "sessions", *sessions.TEMPORARY) if own else ():
+        for table in ("credentials", "issues", "sessions", *sessions.TEMPORARY) if own else ():
             engine.execute(f"DROP TABLE {table}")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from trailhound.engines.duckdb import DuckDB
-from trailhound.identity import callers, issues, linking
+from trailhound.identity import callers, identity_center, issues, linking
 from trailhound.identity.callers import ACCOUNTS, CALLERS, CANDIDATES, STEPS
 from trailhound.identity.derive import Whole
-from trailhound.identity.issues import ISSUES
+from trailhound.identity.issues import OPENED
 from trailhound.identity.linking import LINKS, NODES
 from trailhound.lake.attribution import SESSION_UID
 
@@ -32,7 +32,17 @@ ORIGINS_BY_DAY = (
 )
 
 _CHAINS = "linking_chains"
-TEMPORARY = (ISSUES, NODES, LINKS, ACCOUNTS, CALLERS, CANDIDATES, STEPS, _CHAINS)  # tables that `rows` makes
+TEMPORARY = (
+    OPENED,
+    NODES,
+    LINKS,
+    ACCOUNTS,
+    CALLERS,
+    CANDIDATES,
+    *identity_center.TEMPORARY,
+    STEPS,
+    _CHAINS,
+)  # tables that `rows` makes
 _RANKS = "['certain', 'likely', 'possible', 'broken']"
 _RANK = f"coalesce(list_position({_RANKS}, own), 4)"
 _CIRCLE = "the sessions that opened one another lead in a circle: their records contradict each other"
@@ -40,7 +50,7 @@ _NAME = "substr(principal_id, strpos(principal_id, ':') + 1)"
 
 
 def rows(engine: DuckDB) -> str:
-    """SQL that gives the table, from `credentials` and `events`; makes the temporary tables that it reads."""
+    """SQL that gives the table, from `credentials`, `issues` and the accounts of `events`; makes the temporary tables that it reads."""
     issues.collect(engine)
     linking.link(engine)
     callers.steps(engine)
@@ -64,7 +74,8 @@ def _walk(engine: DuckDB) -> None:
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {_CHAINS} AS
         WITH RECURSIVE chains AS (
-            SELECT uid, principal_uid, {_RANK} AS rank, CASE WHEN missing IS NULL OR by_id IS NOT NULL THEN 1 ELSE 0 END AS depth,
+            SELECT uid, principal_uid, {_RANK} AS rank,
+                CASE WHEN missing IS NULL OR coalesce(by_id, person_principal_uid) IS NOT NULL THEN 1 ELSE 0 END AS depth,
                 CASE
                     WHEN parent_principal_uid IS NULL THEN principal_uid
                     WHEN root_uid IS NOT NULL THEN root_uid
@@ -125,6 +136,7 @@ _ROWS = f"""
         CASE WHEN rank IS NOT NULL THEN parent_uid END AS parent_uid,
         by_key AS parent_credential_uid,
         parent_principal_uid,
+        parent_event_uid,
         established,
         CASE WHEN rank IS NOT NULL THEN own END AS confidence,
         coalesce(origin_uid, principal_uid) AS origin_uid,
@@ -135,4 +147,4 @@ _ROWS = f"""
     FROM {STEPS} LEFT JOIN {_CHAINS} USING (uid, principal_uid)
     ORDER BY uid, principal_uid"""
 
-SESSIONS = Whole(table="sessions", version=1, make=_make, needs=("credentials", "events"))
+SESSIONS = Whole(table="sessions", version=2, make=_make, needs=("credentials", "issues", "events"))

@@ -118,12 +118,39 @@ CREDENTIALS = (
     Column("type", "string", "", "IAMUser, AssumedRole, Root, FederatedUser ..."),
     Column("issuer_uid", "string", "", "role or user that issued the session, with its path"),
     Column("source_identity", "string", "", "sourceIdentity, which no later session can change"),
+    Column("on_behalf_of", "string", "", "id of the Identity Center user behind it, where its first call says so"),
     Column("via", "string", "", "how AWS handed it out, where the record says: instance, console, assumed_root"),
     Column("created_time", "bigint", "", "when its session began, epoch milliseconds"),
     Column("first_seen_time", "bigint", "", "first call of the day"),
     Column("last_seen_time", "bigint", "", "last call of the day"),
     Column("first_event_uid", "string", "", "first call of the day"),
     Column("events", "bigint", "", "calls of the day"),
+)
+
+ISSUES = (
+    Column("event_day", "string", "", "UTC day of the call, YYYY-MM-DD"),
+    Column("week", "string", "", "partition: Monday of that week"),
+    Column("event_uid", "string", "", "the call; it succeeded"),
+    Column("time", "bigint", "", "epoch milliseconds"),
+    Column("operation", "string", "", "AssumeRole, ConsoleLogin, GetRoleCredentials, CreateAccessKey, CreateUser ..."),
+    Column("account_uid", "string", "", "account whose trail has it"),
+    Column("shared_event_uid", "string", "", "sharedEventID, of the token service: common to the copies of one act"),
+    Column("credential_uid", "string", "", "the access key that was issued, where the log shows it"),
+    Column("principal_id", "string", "", "id of what it was issued to: AROA...:session"),
+    Column("principal_uid", "string", "", "whom it was issued to: a role, a user, root"),
+    Column("issuer_uid", "string", "", "the role as it was asked for, with its path"),
+    Column("expiration_time", "bigint", "", "when it ends, where the log says it; epoch milliseconds"),
+    Column("source_identity", "string", "", "sourceIdentity"),
+    Column("for_account_uid", "string", "", "of Identity Center: the account that was chosen"),
+    Column("for_role", "string", "", "of Identity Center: the permission set that was chosen"),
+    Column("by_session_uid", "string", "", "who asked: `sessions.uid`; empty where there is no session"),
+    Column("by_credential_uid", "string", "", "access key of who asked"),
+    Column("by_principal_uid", "string", "", "principal of who asked"),
+    Column("by_principal_id", "string", "", "its principal id; of Identity Center the id of the user"),
+    Column("by_type", "string", "", "IAMUser, AssumedRole, AWSAccount ..."),
+    Column("by_account_uid", "string", "", "its account"),
+    Column("by_name", "string", "", "its name; at a sign-in, the name that signed in"),
+    Column("switched_from", "string", "", "ARN of who changed roles in the console"),
 )
 
 SESSIONS = (
@@ -145,6 +172,7 @@ SESSIONS = (
     Column("parent_uid", "string", "", "session that opened this one; empty when a long-term credential did"),
     Column("parent_credential_uid", "string", "", "access key that opened it"),
     Column("parent_principal_uid", "string", "", "who opened it: one step up"),
+    Column("parent_event_uid", "string", "", "the call that tells who that was, where `issued_event_uid` does not"),
     Column(
         "established", "string", "", "how that step is known: slug, docs/how-to/find-who-it-really-was.md lists them"
     ),
@@ -263,6 +291,7 @@ TABLES: dict[str, Layout] = {
     "integrity": Layout(INTEGRITY, sort=("path", "place")),
     "integrity_periods": Layout(INTEGRITY_PERIODS, sort=("path", "account_uid", "region", "begin")),
     "credentials": Layout(CREDENTIALS, partition="week", sort=("event_day", "uid", "principal_uid", "session_uid")),
+    "issues": Layout(ISSUES, partition="week", sort=("event_day", "event_uid"), unique=("event_uid",)),
     "sessions": Layout(SESSIONS, sort=("uid", "principal_uid")),
     # By all that tells its rows apart, or the same events would give them in another order.
     "activity": Layout(
