@@ -17,9 +17,8 @@ TERMINATE = call(
 )
 STOP = call("StopInstances", requestParameters={"instancesSet": {"items": [{"instanceId": "i-0123456789abcdef0"}]}})
 POLICY = call("PutBucketPolicy", service="s3", requestParameters={"bucketName": "secret"})
-DELETE_KEY = call(
-    "ScheduleKeyDeletion", service="kms", requestParameters={"keyId": "arn:aws:kms:us-east-2:111122223333:key/k"}
-)
+TABLE = {"resources": [{"type": "AWS::DynamoDB::Table", "ARN": "arn:aws:dynamodb:us-east-2:111122223333:table/t"}]}
+DELETE_TABLE = call("DeleteTable", service="dynamodb", **TABLE)
 
 ASSUMED = call(
     "AssumeRole",
@@ -72,8 +71,8 @@ CASES = {
     ),
     "others only read": (
         "resource.others",
-        [DELETE_KEY],
-        [DELETE_KEY | {"eventName": "DescribeKey", "readOnly": True, "userIdentity": user("eve", "AKIAEVE0000000000000")}],
+        [DELETE_TABLE],
+        [DELETE_TABLE | {"eventName": "DescribeTable", "readOnly": True, "userIdentity": user("eve", "AKIAEVE0000000000000")}],
         lambda r: not r["readOnly"],
     ),
     "objects of another bucket are recorded": (
@@ -85,8 +84,8 @@ CASES = {
     ),
     "the log ends before the day after: the same call": ("time.beyond_window", [TERMINATE], [TERMINATE | call("TerminateInstances", 20)], _until(2)),
     "the log ends before the day after: others": (
-        "resource.others", [DELETE_KEY],
-        [DELETE_KEY | {"eventTime": call("X", 20)["eventTime"], "userIdentity": user("eve", "AKIAEVE0000000000000")}], _until(2),
+        "resource.others", [DELETE_TABLE],
+        [DELETE_TABLE | {"eventTime": call("X", 20)["eventTime"], "userIdentity": user("eve", "AKIAEVE0000000000000")}], _until(2),
     ),
     "the log ends before the day after: roles": ("user.assumed", [TERMINATE], [ASSUMED | {"eventTime": call("X", 20)["eventTime"]}], _until(2)),
     "the log ends before the day after: the key": (
