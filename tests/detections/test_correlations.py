@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections import Counter
 from typing import Any
@@ -204,3 +205,67 @@ def test_a_correlation_of_a_correlation(fires, inner, outer, events, generate):
     assert bool(_seen(found, "a")) == (
         (generate or "a" not in inner["rules"]) and any(one["name"] in "AX" for one in events)
     )
+
+
+def _dense(dice: random.Random) -> list[dict[str, Any]]:
+    """Events close to each other, many at equal times and exactly a timespan apart, in no order."""
+    return [
+        {
+            "name": dice.choice("AABBCXY"), "second": 60 * dice.randrange(24) + dice.choice([0, 0, 0, 30]),
+            "g": dice.choice(["p", "p", "q", None, ["p", "q"], ["q", "q", None]]), "h": dice.choice(["p", "q", None, "P"]),
+            "v": dice.choice([1, 2, 3, "2", 2.5, None, "x", [1, 3], [2, 2]]), "user": dice.choice("uuw"),
+        }
+        for _ in range(dice.randrange(8, 30))
+    ]  # fmt: skip
+
+
+def _expression(dice: random.Random, depth: int = 0) -> str:
+    kind = dice.choice(["name", "not", "and", "or", "and not"] if depth < 3 else ["name"])
+    if kind == "name":
+        return dice.choice("abc")
+    if kind == "not":
+        return f"not ({_expression(dice, depth + 1)})"
+    return f"({_expression(dice, depth + 1)}) {kind} ({_expression(dice, depth + 1)})"
+
+
+def _any_spec(dice: random.Random) -> tuple[dict[str, Any], bool]:
+    """A correlation of any kind that is no nonsense, and whether its windows lie after their events."""
+    span, group = (
+        dice.choice(sorted(_UNITS)),
+        dice.choice([[], ["userIdentity.userName"], ["requestParameters.g"], ["both"]]),
+    )
+    rules = dice.sample("abc", dice.randrange(1, 4))
+    kind = dice.choice([*_COUNTED, "temporal", "temporal_ordered", "temporal_ordered", "after", "after"])
+    spec: dict[str, Any] = {"type": kind, "rules": rules, "group-by": group, "timespan": span}
+    numbers = [0.1234, 1.4321, 2.2341] if kind == "value_percentile" else range(1, 5)
+    operators = ["gt", "gte", "gte", "lt", "lte", "eq", "neq"]
+    spec["condition"] = {dice.choice(operators): dice.choice(numbers) for _ in range(dice.randrange(1, 3))}
+    if kind.startswith("value"):
+        spec["condition"]["field"] = "requestParameters.v"
+    if kind == "value_percentile":
+        spec["condition"]["percentile"] = dice.choice([0, 50, 90, 99.5, 100])
+    if kind in ("temporal_ordered", "after") or (kind == "temporal" and dice.random() < 0.5):
+        spec["condition"] = _expression(dice)
+        spec["rules"] = dice.sample(_named(spec["condition"]), len(_named(spec["condition"])))
+        spec["type"] = "temporal" if kind == "temporal" else "temporal_ordered"
+    if kind == "temporal_ordered" and dice.random() < 0.4:
+        spec |= {"rules": rules, "condition": {"gte": dice.randrange(1, len(rules) + 1)}}
+    spec["aliases"] = {name: {r: m[r] for r in spec["rules"]} for name, m in _ALIASES.items()}
+    return (spec, kind == "after") if not _refused(spec, after=kind == "after") else _any_spec(dice)
+
+
+_COUNTED = ("event_count", "value_count", "value_sum", "value_avg", "value_median", "value_percentile")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_many_correlations_over_dense_histories(fires, seed):
+    dice = random.Random(seed)
+    events, specs = _dense(dice), [_any_spec(dice) for _ in range(24)]
+    written = [
+        _written(f"t{n}", spec, **({"trailhound": {"window": "after"}} if after else {}))
+        for n, (spec, after) in enumerate(specs)
+    ]
+    found = fires("\n---\n".join([_BASES, *written]), _records(events))
+    for n, (spec, after) in enumerate(specs):
+        expected = Counter(_expected(spec, events, after=after).findings)
+        assert _seen(found, f"t{n}") == expected, json.dumps([spec, after])
