@@ -82,8 +82,10 @@ def tactics(finding: Finding) -> tuple[str, ...]:
 def whole(found: Sequence[Finding]) -> Finding:
     """Findings as one, to be investigated: the first of them, with the events and what is named of all.
 
+    But for those that last for longer than an incident is near: what was long before is what it is compared with.
     As it is stored, without risk: what is decided on other findings must not change what an investigation says.
     """
+    found = [one for one in found if one is found[0] or not _lasts(one)]
     ordered = sorted(found, key=_order)
 
     def all_of(name: str) -> tuple[Any, ...]:
