@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.detections.test_exclusions import RULE, SIGNS, call, finding, lake
 
 from trailhound import catalog
@@ -179,6 +180,21 @@ def test_a_user_agent_may_be_a_cause_but_no_exclusion() -> None:
     assert result.causes[0].findings == 7
     assert len(result.proposals) == 4
     assert not any(proposal.exclusion.user_agent for proposal in result.proposals)
+
+
+def test_nothing_is_proposed_for_a_finding_whose_events_are_not_all_known() -> None:
+    result = tried(lake([call(1)]), [finding(0, [1, 2])], "0/day")
+    assert (result.proposals, result.left) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    ("titles", "written"), [(("Called", "Other"), "Called"), (("Called", "Called"), RULE), (("all", "Other"), RULE)]
+)
+def test_a_rule_is_written_by_its_title_where_that_means_it_alone(titles: tuple[str, str], written: str) -> None:
+    found = [finding(0, [1], rule_title=titles[0])]
+    known = [structs.replace(rule(uid), title=title) for uid, title in zip((RULE, "other"), titles, strict=True)]
+    result = backtest(lake([call(1)]), found, known, span=("2024-01-01", "2024-01-01"), budget="0/day", today=DAY)
+    assert [proposal.exclusion.rule for proposal in result.proposals] == [(written,)]
 
 
 def test_a_single_finding_has_no_cause() -> None:

@@ -219,9 +219,10 @@ def test_an_address_is_in_networks_of_its_own_version_only() -> None:
     assert list(applied(records, [finding(0, [1]), finding(1, [1, 2])], known).hidden) == ["finding-0"]
 
 
-def test_an_account_is_the_one_that_received_the_event() -> None:
+@pytest.mark.parametrize("more", [{}, {"principal": (ALICE,)}])
+def test_an_account_is_the_one_that_received_the_event(more: dict[str, Any]) -> None:
     records = [call(1), call(2, recipientAccountId="444455556666")]
-    got = applied(records, [finding(n, [n]) for n in (1, 2)], [exclusion(account=("444455556666",))])
+    got = applied(records, [finding(n, [n]) for n in (1, 2)], [exclusion(account=("444455556666",), **more)])
     assert list(got.hidden) == ["finding-2"]
 
 
