@@ -56,6 +56,7 @@ SHOWN = (
     "cloud.region",
     "src_endpoint.ip",
     "api.operation",
+    "status_id",
     "resources",
 )
 # Of events that only some queries ask for: `resources` are fetched for those that end in a finding.

@@ -24,6 +24,7 @@ from trailhound.model import LEVELS, Finding, Resource
 
 TEMPLATE_NAMES = ("principal", "count", "window", "resources", "account", "operation", "ip")
 
+_SUCCESS = 1  # OCSF status_id
 _NAMED = 3  # of a list in a title
 _LONGEST = 200  # of one value in a title: the log's text is the attacker's
 _NAME = re.compile(r"\{([^{}]*)\}")
@@ -70,6 +71,7 @@ def findings(engine: DuckDB, rules: Mapping[int, Rule]) -> list[Finding]:
         "regions": "cloud.region",
         "ips": "src_endpoint.ip",
         "operations": "api.operation",
+        "outcomes": "status_id",
         "touched": "resource.uid",
         "kinds": "resource.type",
     }
@@ -110,13 +112,15 @@ def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
         "operation": some(operations),
         "ip": some(ips) or "no address",
     }
+    title = _NAME.sub(lambda name: facts[name[1]], rule.template) if rule.template else rule.title
+    refused = rule.attempt is not None and _SUCCESS not in row["outcomes"]
     return Finding(
         uid=_uid(rule, row["grp"], uids[0]),
         rule_uid=rule.uid,
         rule_title=rule.title,
         rule_kind=rule.kind,
-        level=rule.level,
-        title=_NAME.sub(lambda name: facts[name[1]], rule.template) if rule.template else rule.title,
+        level=rule.attempt if refused and rule.attempt else rule.level,
+        title=("Refused: " if refused else "") + title,
         desc=rule.description,
         attacks=techniques(rule.tags),
         first_seen_time=first,

@@ -38,7 +38,7 @@ from trailhound.lake import arrow, times
 from trailhound.lake.arrow import events_table
 from trailhound.lake.attribution import ATTRIBUTED
 from trailhound.lake.tables import TABLES
-from trailhound.model import Finding, Record
+from trailhound.model import Finding, Level, Record
 from trailhound.ocsf.normalize import PATHS, normalize
 
 Kind = Literal["fires", "silent"]
@@ -71,6 +71,7 @@ _HOW_TO = "docs/how-to/write-a-rule.md"
 class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     findings: int | None = None  # none given: at least one
     count: int | None = None  # of every finding
+    level: Level | None = None  # of every finding
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -253,6 +254,9 @@ def _difference(kind: Kind, expect: Expect, detected: Detected) -> str:
         return "expected a finding, found none"
     if expect.findings is not None and len(found) != expect.findings:
         return f"expected {expect.findings} findings, found {len(found)}"
+    levels = [finding.level for finding in found if expect.level not in (None, finding.level)]
+    if levels:
+        return f"expected the level {expect.level}, found {levels[0]}"
     counts = [finding.count for finding in found if expect.count not in (None, finding.count)]
     return f"expected a count of {expect.count}, found {counts[0]}" if counts else ""
 

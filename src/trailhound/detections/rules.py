@@ -78,6 +78,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     description: str
     level: Level
+    attempt: Level | None = None  # of a finding none of whose events succeeded, where that is another
     kind: str  # "sigma", the kind of correlation, or "baseline"
     logic: Predicate | Correlation | Baseline
     per_resource: bool = False  # one row per event and resource

@@ -252,6 +252,7 @@ def _header(
         title=header.title,
         description=" ".join(header.description.split()),
         level=header.level or "low",
+        attempt=header.trailhound.attempt,
         kind=kind,
         logic=logic,
         per_resource=per_resource,
