@@ -53,8 +53,8 @@ def _after(until: int, evidence: Evidence) -> list[Gap]:
 
 def _reads(evidence: Evidence) -> list[Gap]:
     # Data events have selectors of their own; without reads there is not even an AssumeRole.
-    sql = "SELECT count(*) AS days FROM covered WHERE reads AND management AND day BETWEEN $day_before AND $last_day"
-    if evidence.query(sql)[0]["days"]:
+    same = "read_only AND coalesce(nullif(category, ''), 'Management') = 'Management'"
+    if _days("reads AND management AND day BETWEEN $day_before AND $last_day", same, evidence):
         return []
     account = evidence.scope.account
     because = (
@@ -65,13 +65,21 @@ def _reads(evidence: Evidence) -> list[Gap]:
 
 def _home_region(back: int, evidence: Evidence) -> list[Gap]:
     since = day(evidence.scope.at - back)
-    rows = evidence.query(f"SELECT DISTINCT day FROM covered WHERE region IN {_HOME} AND day <= $last_day")
-    if any(row["day"] >= since for row in rows):
+    if any(day_ >= since for day_ in _days(f"region IN {_HOME} AND day <= $last_day", f"region IN {_HOME}", evidence)):
         return []
     account = evidence.scope.account
     because = f"nothing of the Region in which account {account}'s IAM calls and sign-ins are recorded is in the log since {since}"
     how = "ingest the trail's files of us-east-1 (or of the home Region of the partition)"
     return [Gap(what="region", because=because, how_to_get=how)]
+
+
+def _days(recorded: str, same: str, evidence: Evidence) -> list[str]:
+    """Days on which the account has such events beside those that are asked about: these are not their own witness."""
+    sql = (
+        f"SELECT day FROM (SELECT day, sum(n) AS n FROM covered WHERE {recorded} GROUP BY day) AS c WHERE n > "
+        f"(SELECT count(*) FROM subject AS s WHERE s.day = c.day AND s.account = $account AND {same})"
+    )
+    return [row["day"] for row in evidence.query(sql)]
 
 
 def _followed(evidence: Evidence) -> list[Gap]:
