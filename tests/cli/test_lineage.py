@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-from tests.identity.chains import BEGIN
+from tests.identity.chains import BEGIN, made_for
 from tests.identity.test_lineage import Scene
 
 
@@ -16,6 +16,7 @@ def scene() -> Scene:
     scene = Scene()
     hostile = scene.open(scene.second, scene.alice.account, BEGIN + 300, "\x1b[2J\r\n\u202e" + "long" * 1000)
     scene.history.call(hostile, BEGIN + 400)
+    scene.backdoor = made_for(scene.history, scene.second, scene.second.account, "backdoor", BEGIN + 500)
     return scene
 
 
@@ -46,6 +47,22 @@ def test_a_hostile_name_moves_nothing_and_fills_no_screen(chained: Scene, trailh
     assert all(sign.isprintable() or sign == "\n" for sign in out)
     assert "\\u001b[2J" in out
     assert max(map(len, out.splitlines())) <= 90
+
+
+def test_what_somebody_made_is_told_above_the_key_and_below_its_maker(chained: Scene, trailhound: Run) -> None:
+    maker = trailhound("lineage", "alice", "--format", "table").out
+    key = chained.backdoor.identity["accessKeyId"]
+    assert f"=> key made 2024-03-04 08:08:21Z for user/backdoor in 333333333333\n   key {key}" in maker
+    assert f"{key}, until it is deactivated\n    possible: made by {chained.alice.root}" in maker
+    made = trailhound("lineage", key, "--format", "table").out
+    assert made.index(f"key made 2024-03-04 08:08:21Z by {chained.alice.root}") < made.index(f"long-term key {key}")
+    assert "that its maker uses it is possible, no more" in made
+    assert (
+        key
+        not in trailhound("lineage", "alice", "--at", "2024-03-04T08:05:00Z", "--format", "table").out.split(
+            "still held"
+        )[1]
+    )
 
 
 def test_json_is_the_same_tree(chained: Scene, trailhound: Run) -> None:

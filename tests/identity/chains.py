@@ -281,6 +281,29 @@ def handed_out(history: History, world: World, holder: Holder, name: str, at: in
     )
 
 
+def made_for(history: History, holder: Holder, account: str, name: str, at: int) -> Holder:
+    """`holder` makes a user of its account, a key and a password for it."""
+    made = user(history, account, name)
+    key = {"accessKeyId": made.identity["accessKeyId"], "userName": name, "status": "Active"}
+    for number, (operation, answer) in enumerate(
+        (
+            ("CreateUser", {"user": {"userName": name}}),
+            ("CreateAccessKey", {"accessKey": key}),
+            ("CreateLoginProfile", {}),
+        )
+    ):
+        history.log(
+            holder,
+            account,
+            at + number,
+            operation,
+            "iam",
+            requestParameters={"userName": name},
+            responseElements=answer,
+        )
+    return made
+
+
 def begin(history: History, people: list[Holder], number: int, at: int) -> Holder:
     """Whoever a chain starts with."""
     dice = history.dice

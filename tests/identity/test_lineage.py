@@ -20,6 +20,7 @@ from tests.identity.chains import (
     console,
     handed_out,
     lake_of,
+    made_for,
     person,
     play,
     user,
@@ -36,6 +37,8 @@ HOUR = 3600
 
 class Scene:
     """Alice opens a session in a second account, and with it one in a third, in which a call is made."""
+
+    backdoor: Holder  # a user that somebody made, where a test has one
 
     def __init__(self) -> None:
         self.history = History(random.Random(1))
@@ -206,6 +209,49 @@ def test_a_session_of_identity_center_hangs_from_the_portal_of_its_person(tmp_pa
         (alice.root, True),
         (below.principal_uid, False),
     ]
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_who_made_a_key_is_found_from_both_ends_and_never_certain(tmp_path: Path, *, used: bool) -> None:
+    scene = Scene()
+    made = made_for(scene.history, scene.second, scene.second.account, "backdoor", BEGIN + 400)
+    key = made.identity["accessKeyId"]
+    if used:
+        scene.history.call(made, BEGIN + 500)
+    lake = lake_of(tmp_path, scene.history.records)
+    calls = {record["eventName"]: record["eventID"] for record in scene.history.records}
+    calls = {name: calls[name] for name in ("CreateUser", "CreateAccessKey", "CreateLoginProfile")}
+    for asked in (key, "backdoor", made.root):
+        (tree,) = ask(lake, asked).trees
+        assert (tree.uid, tree.sessions) == (made.root, ())
+        assert [(one.uid, one.calls) for one in tree.credentials] == [(key, int(used))]
+        assert {one.operation: one.event_uid for one in tree.made_by} == calls
+        assert [one.credential_uid for one in tree.made_by] == [None, key, None]
+        for one in tree.made_by:
+            assert (one.by_origin_uid, one.by_origin_confidence) == (scene.alice.root, "certain")
+            assert (one.by_session_uid, one.confidence, one.itself) == (
+                scene.second.identity["accessKeyId"],
+                "possible",
+                False,
+            )
+    for asked in ("alice", scene.second.identity["accessKeyId"]):
+        (tree,) = ask(lake, asked).trees
+        assert [one.event_uid for one in tree.made] == list(calls.values())
+
+
+def test_a_key_that_somebody_makes_for_itself_is_its_own(tmp_path: Path) -> None:
+    scene = Scene()
+    made = made_for(scene.history, scene.alice, ACCOUNTS[0], "alice", BEGIN + 400)
+    (tree,) = ask(lake_of(tmp_path, scene.history.records), made.identity["accessKeyId"]).trees
+    assert [(one.itself, one.confidence) for one in tree.made_by] == [(True, "certain")] * 3
+    assert not tree.made
+
+
+def test_behind_a_break_who_made_a_key_is_not_known(tmp_path: Path) -> None:
+    scene = Scene()
+    made = made_for(scene.history, scene.second, ACCOUNTS[2], "backdoor", BEGIN + 400)
+    (tree,) = ask(lake_of(tmp_path, without(scene.history.records, ACCOUNTS[1:2])), made.root).trees
+    assert {(one.by_origin_confidence, one.confidence) for one in tree.made_by} == {("broken", "possible")}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -132,7 +132,7 @@ def test_events_in_any_order_give_the_same_sessions(tmp_path: Path, seed: int) -
         del records[:some]
         derive(growing, DERIVED)
     whole = lake_of(tmp_path / "whole", history.records)
-    for table in ("credentials", "sessions"):
+    for table in ("credentials", "issues", "sessions"):
         everything = f"SELECT * FROM {table} ORDER BY ALL"
         assert growing.query(table, everything) == whole.query(table, everything)
 

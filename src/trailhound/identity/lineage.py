@@ -11,6 +11,7 @@ import msgspec
 
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.errors import RequestError
+from trailhound.identity.making import MADE, Made, making
 from trailhound.lake.attribution import SESSION_UID
 from trailhound.lake.times import DAY, HOUR
 from trailhound.vocab.aws import parse_arn, principal_arn
@@ -31,16 +32,22 @@ _LONGEST_OTHERS = 12 * HOUR
 _LAST = "regexp_extract({}, '(?s)([^/:]*)$', 1)"
 _EVENT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
+_LONG_TERM = f"""
+    SELECT principal_uid, credential_uid, first_seen_time, last_seen_time, events FROM credentials
+    WHERE session_uid IS NULL
+    UNION ALL
+    SELECT principal_uid, credential_uid, NULL, NULL, 0 FROM issues WHERE {MADE} AND principal_uid IS NOT NULL"""
+
 # Session and principal, and the event that opened it: two may open sessions of one name in one second.
 _Sitting = tuple[str, str, str | None]
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """A long-term access key, as far as it was used."""
+    """A long-term access key that was used or made."""
 
     uid: str
-    first_seen_time: int  # epoch milliseconds, as all times here
-    last_seen_time: int
+    first_seen_time: int | None  # epoch milliseconds, as all times here; None: it was not used
+    last_seen_time: int | None
     calls: int
 
 
@@ -71,8 +78,10 @@ class Identity(msgspec.Struct, frozen=True):
     """The root of a tree: a person, a service, an instance; where the chain is broken, as far as it goes."""
 
     uid: str
-    credentials: tuple[Credential, ...]  # long-term keys that it used
+    credentials: tuple[Credential, ...]  # long-term keys that it used, or that were made for it
     sessions: tuple[Session, ...]
+    made_by: tuple[Made, ...]  # who made it, its password and its keys
+    made: tuple[Made, ...]  # what it made for others
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,9 +175,9 @@ def _meanings(engine: DuckDB, asked: str) -> Iterator[_Meaning]:
 
 
 def _user(engine: DuckDB, column: str, value: str) -> str:
-    """The one user who made calls without a session and has this value; of several none is meant."""
+    """The one user who made calls without a session, or was made, and has this value; of several none is meant."""
     rows = engine.query(
-        f"SELECT min(principal_uid) AS user FROM credentials WHERE session_uid IS NULL AND {column} = $value "
+        f"SELECT min(principal_uid) AS user FROM ({_LONG_TERM}) WHERE {column} = $value "
         "HAVING count(DISTINCT principal_uid) = 1",
         {"value": value},
     )
@@ -241,7 +250,17 @@ def _trees(engine: DuckDB, rows: Rows, identity: str) -> tuple[Identity, ...]:
 
     roots = sorted({root for root in below if isinstance(root, str)} or {identity})
     used = _long_term(engine, roots)
-    return tuple(Identity(root, tuple(used[root]), tuple(map(session, below[root]))) for root in roots)
+    made = making(engine, roots)
+    return tuple(
+        Identity(
+            root,
+            tuple(used[root]),
+            tuple(map(session, below[root])),
+            made_by=tuple(one for one in made if one.principal_uid == root),
+            made=tuple(one for one in made if one.by_origin_uid == root != one.principal_uid),
+        )
+        for root in roots
+    )
 
 
 def _session(keys: Rows, opened: tuple[Session, ...]) -> Session:
@@ -272,8 +291,8 @@ def _session(keys: Rows, opened: tuple[Session, ...]) -> Session:
 def _long_term(engine: DuckDB, roots: Sequence[str]) -> dict[str, list[Credential]]:
     rows = engine.query(
         "SELECT principal_uid, credential_uid AS uid, min(first_seen_time) AS first_seen_time, "
-        "max(last_seen_time) AS last_seen_time, CAST(sum(events) AS BIGINT) AS calls FROM credentials "
-        "WHERE session_uid IS NULL AND credential_uid IS NOT NULL AND list_contains($roots, principal_uid) "
+        "max(last_seen_time) AS last_seen_time, CAST(sum(events) AS BIGINT) AS calls "
+        f"FROM ({_LONG_TERM}) WHERE credential_uid IS NOT NULL AND list_contains($roots, principal_uid) "
         "GROUP BY ALL ORDER BY first_seen_time, uid",
         {"roots": list(roots)},
     )
