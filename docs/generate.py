@@ -129,9 +129,10 @@ def _technique(technique: Technique, rules: Sequence[Rule]) -> list[str]:
 def asked() -> str:
     by_kind: dict[str, list[list[str]]] = defaultdict(list)
     for question in questions():
-        by_kind[question.kind].append([f"`{question.id}`", question.asks, question.covers, question.not_covered])
+        row = [f"`{question.id}`", question.asks, question.state, question.covers, question.not_covered]
+        by_kind[question.kind].append(row)
     parts = [
-        f"## Of `{kind}`\n\n{_table(['question', 'asks', 'covers', 'does not cover'], rows)}"
+        f"## Of `{kind}`\n\n{_table(['question', 'asks', 'state', 'covers', 'does not cover'], rows)}"
         for kind, rows in by_kind.items()
     ]
     return f"{len(questions())} questions.\n\n" + "\n".join(parts)
