@@ -66,7 +66,9 @@ def test_a_good_one_sets_aside_and_its_removal_brings_back(own: Path, trailhound
     assert {finding["finding_info"]["analytic"]["name"] for finding in hidden} == {TITLE}
     assert all(finding["status"] == "Suppressed" for finding in hidden)
     assert all("exclusions.yml:1 (carol, until" in finding["status_detail"] for finding in hidden)
-    assert trailhound("detect", "--fail-on", "critical").status == 0
+    quiet = trailhound("detect", "--fail-on", "critical", "--format", "table")
+    assert quiet.status == 0
+    assert "set aside by 1 exclusion" in quiet.err
     listed = {finding["finding_info"]["uid"] for finding in trailhound("findings", "--status", "suppressed").lines}
     assert listed == {finding["finding_info"]["uid"] for finding in hidden}
     (use,) = trailhound("exclusions").lines

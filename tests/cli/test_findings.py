@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.cli.conftest import Run, ingested
@@ -74,3 +75,16 @@ def test_an_incident_is_closed_with_all_that_is_open_in_it(trailhound: Run, logs
     assert Workspace.open(place).assessed().incidents[-1].uid == incident.uid
     assert Workspace.open(place).assessed().incidents[-1].status != "new"
     assert "there is no finding" in trailhound("findings", "close", "zz", "--because", "x", "--workspace", place).err
+
+
+def test_what_is_dealt_with_is_out_of_sight_but_counted(trailhound: Run, workspace: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(workspace, folder)
+    place = ("--workspace", str(folder))
+    first, *others = trailhound("findings", "--format", "table", *place).out.split("\n\n")
+    uid = first.split()[1]
+    assert trailhound("findings", "close", uid, "--because", "done", *place).status == 0
+    left = trailhound("findings", "--format", "table", *place)
+    assert left.out.strip().split("\n\n") == [one.strip() for one in others]
+    assert "1 more incident closed or suppressed" in left.err
+    assert uid in trailhound("findings", "--status", "closed", "--format", "table", *place).out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from trailhound.cli import render
+from trailhound.cli import exclusions, render
 from trailhound.cli.findings import reached, show
 from trailhound.cli.options import Flag, LevelName, Options, open_workspace
 from trailhound.cli.rules import tell_unused
@@ -73,6 +73,8 @@ def detect(
         for remark in _habits(judged):
             render.remark(options, f"{judged.title}: {remark}")
     tell_unused(detection.errors, detection.left_out, options)
+    for told in exclusions.remarks(detection.exclusions):
+        render.remark(options, told)
     render.remark(options, _summary(len(detection.findings), detection.new))
     if detection.days == 0:
         render.remark(options, "no event has changed since the last time; --all looks at everything again")

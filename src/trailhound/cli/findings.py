@@ -57,7 +57,7 @@ def findings(
     """
     workspace = open_workspace(options)
     found = workspace.assessed(level=level, status=status, rule=rule, principal=principal)
-    show(found.findings, found.incidents, options, by=by)
+    show(found.findings, found.incidents, options, by=by, dealt_with=status is not None)
     if not found.findings:
         render.remark(options, _none(workspace.findings(), rule, principal))
     return int(fail_on is not None and reached(fail_on, found.findings))
@@ -141,8 +141,12 @@ def show(
     options: Options,
     *,
     by: Literal["incident", "finding"] | None = None,
+    dealt_with: bool = False,
 ) -> None:
-    """As JSON Lines in OCSF: Detection Findings, or Incident Findings; else incidents in words, or findings in a table."""
+    """As JSON Lines in OCSF: Detection Findings, or Incident Findings; else incidents in words, or findings in a table.
+
+    Incidents that are closed or suppressed are out of sight on a terminal, but for their number, unless `dealt_with`.
+    """
     from trailhound.detections.ocsf_finding import document, incident_document  # noqa: PLC0415 - start-up
 
     if (by or ("finding" if options.json else "incident")) == "finding":
@@ -156,8 +160,13 @@ def show(
         members.setdefault(finding.incident_uid, []).append(finding)
     if options.json:
         render.lines(incident_document(incident, members[incident.uid]) for incident in incidents)
-    elif incidents:
-        render.text("\n\n".join("\n".join(_told(one, len(members[one.uid]))) for one in incidents))
+        return
+    shown = [incident for incident in incidents if dealt_with or incident.status == "new"]
+    if shown:
+        render.text("\n\n".join("\n".join(_told(one, len(members[one.uid]))) for one in shown))
+    if len(shown) < len(incidents):
+        hidden = render.counted(len(incidents) - len(shown), "more incident")
+        render.remark(options, f"{hidden} closed or suppressed; `trailhound findings --status suppressed` lists such")
 
 
 def _told(incident: Incident, shown: int) -> Iterator[str]:
