@@ -160,6 +160,10 @@ def _refused(spec: dict[str, Any], *, after: bool) -> bool:
     return spec["type"] == "temporal_ordered" and (not chosen or unheard)
 
 
+def _example(name: str, second: int) -> dict[str, Any]:
+    return {"name": name, "second": second, "g": None, "h": None, "v": None, "user": "u"}
+
+
 def _check(fires: Any, spec: dict[str, Any], events: list[dict[str, Any]], *, after: bool = False) -> None:
     more = {"trailhound": {"window": "after"}} if after else {}
     text = f"{_BASES}\n---\n{_written('t', spec, **more)}"
@@ -173,6 +177,8 @@ def _check(fires: Any, spec: dict[str, Any], events: list[dict[str, Any]], *, af
 
 @settings(max_examples=150)
 @given(_specs(_extended()), _EVENTS)
+@example({"type": "temporal_ordered", "rules": ["a", "b"], "condition": "(a) or ((a) and (b))", "timespan": 300,
+          "aliases": {}}, [_example("A", 0), _example("B", 60)])  # fmt: skip
 def test_what_is_there_and_in_which_order(fires, spec, events):
     _check(fires, spec, events)
 
