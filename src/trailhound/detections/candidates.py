@@ -202,7 +202,8 @@ def _copy(engine: DuckDB, plan: _Plan, within: str) -> None:
         read |= dict.fromkeys(always, groups)
         copied = [f"{_where(path, read[path], groups)} AS {identifier(path)}" for path in paths]
         selects.append(_select(plan, groups, copied, within))
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE {_COPIED} AS {' UNION ALL '.join(selects)}")
+    with engine.as_written():
+        engine.execute(f"CREATE OR REPLACE TEMP TABLE {_COPIED} AS {' UNION ALL '.join(selects)}")
     # Numbering them by a window would leave the copying to one thread.
     engine.execute(f"CREATE OR REPLACE TEMP VIEW {CANDIDATES} AS SELECT rowid AS row, * FROM {_COPIED}")
 
@@ -284,12 +285,13 @@ def complete(engine: DuckDB, members: str) -> None:
     if not days:
         return
     # An event stands once in a lake; of events that are the same but for their resources one is as good as another.
-    engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE {_LATE} AS SELECT row, max(resources) AS resources FROM "
-        f"(SELECT * FROM events WHERE event_day IN ({', '.join(map(literal, days))})) AS e JOIN {_ASKED} AS asked "
-        f"ON {column('metadata.uid')} = asked.uid AND e.time = asked.time AND {column('api.operation')} = operation "
-        "GROUP BY row"
-    )
+    with engine.as_written():
+        engine.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_LATE} AS SELECT row, max(resources) AS resources FROM "
+            f"(SELECT * FROM events WHERE event_day IN ({', '.join(map(literal, days))})) AS e JOIN {_ASKED} AS asked "
+            f"ON {column('metadata.uid')} = asked.uid AND e.time = asked.time AND {column('api.operation')} = operation "
+            "GROUP BY row"
+        )
     engine.execute(
         f"CREATE OR REPLACE TEMP VIEW {CANDIDATES} AS SELECT copied.* REPLACE (coalesce(copied.resources, late.resources) "
         f"AS resources) FROM (SELECT rowid AS row, * FROM {_COPIED}) AS copied LEFT JOIN {_LATE} AS late USING (row)"

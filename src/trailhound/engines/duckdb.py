@@ -40,6 +40,8 @@ class DuckDB:
             config["temp_directory"] = str(temp_directory)
         self._connection = duckdb.connect(config=config)
         self._connection.execute("SET TimeZone = 'UTC'")
+        # On by default in what looks like a session of a person, and printed among the results.
+        self._connection.execute("SET enable_progress_bar = false")
         # A connection alive at interpreter exit prints pages of "nanobind: leaked".
         atexit.register(self.close)
 
@@ -70,6 +72,19 @@ class DuckDB:
     def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
         """For temporary tables and views of this process."""
         self._run(sql, params)
+
+    @contextmanager
+    def as_written(self) -> Iterator[None]:
+        """Within, tables are joined in the order of the statement, the last one held in memory.
+
+        How many rows are left of a table whose partitions are chosen by day is estimated as next to none, and then the
+        events themselves are held.
+        """
+        self._connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
+        try:
+            yield
+        finally:
+            self._connection.execute("RESET disabled_optimizers")
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None) -> Rows:
         result = self._run(sql, params)
