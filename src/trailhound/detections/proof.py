@@ -32,6 +32,7 @@ from trailhound.errors import CatalogError
 from trailhound.identity.activity import ACTIVITY
 from trailhound.identity.credentials import CREDENTIALS
 from trailhound.identity.derive import Daily
+from trailhound.identity.issues import ISSUES
 from trailhound.identity.principals import PRINCIPALS
 from trailhound.identity.sessions import SESSIONS
 from trailhound.lake import arrow, times
@@ -234,7 +235,7 @@ def _in_one_log(engine: DuckDB, trial: _Trial, columns: _Columns) -> Detected:
 def _derive(engine: DuckDB) -> list[str]:
     """The tables that baselines read beside the events, from nothing but these."""
     tables = []
-    for one in (CREDENTIALS, SESSIONS, ACTIVITY, PRINCIPALS):
+    for one in (CREDENTIALS, ISSUES, SESSIONS, ACTIVITY, PRINCIPALS):
         if isinstance(one, Daily) and one.prepare:
             one.prepare(engine)
         rows = engine.stream(one.select) if isinstance(one, Daily) else one.make(engine)
