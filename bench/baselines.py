@@ -27,7 +27,8 @@ from trailhound.detections.baselines.baseline import Baseline  # noqa: E402
 from trailhound.detections.baselines.calibration import poisson_interval  # noqa: E402
 from trailhound.detections.baselines.judge import judge  # noqa: E402
 from trailhound.detections.rules import Rule  # noqa: E402
-from trailhound.detections.sigma import PROOF, load_rules  # noqa: E402
+from trailhound.detections.collection import PROOF  # noqa: E402
+from trailhound.detections.sigma import load_rules  # noqa: E402
 from trailhound.engines.duckdb import DuckDB  # noqa: E402
 
 PAGE = ROOT / "docs" / "how-to" / "see-what-is-not-normal.md"
