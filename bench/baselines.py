@@ -26,8 +26,8 @@ from trailhound import catalog  # noqa: E402
 from trailhound.detections.baselines.baseline import Baseline  # noqa: E402
 from trailhound.detections.baselines.calibration import poisson_interval  # noqa: E402
 from trailhound.detections.baselines.judge import judge  # noqa: E402
-from trailhound.detections.rules import Rule  # noqa: E402
 from trailhound.detections.collection import PROOF  # noqa: E402
+from trailhound.detections.rules import Rule  # noqa: E402
 from trailhound.detections.sigma import load_rules  # noqa: E402
 from trailhound.engines.duckdb import DuckDB  # noqa: E402
 
