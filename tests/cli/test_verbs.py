@@ -90,7 +90,8 @@ def test_detect_knows_bounds_and_rules(trailhound: Run, workspace: Path) -> None
 
 BAD = {
     "yaml.yml": "title: [x\n",
-    "windows.yml": "title: W\nlogsource: {product: windows}\ndetection: {a: {eventName: x}, condition: a}\nlevel: low\n",
+    "level.yml": "title: W\nlogsource: {product: aws, service: cloudtrail}\n"
+    "detection: {a: {eventName: x}, condition: a}\nlevel: grave\n",
     "selection.yml": "title: S\nlogsource: {product: aws, service: cloudtrail}\n"
     "detection: {a: {eventName: x}, condition: b}\nlevel: low\n",
     "title.yml": "title: T\nlogsource: {product: aws, service: cloudtrail}\n"
@@ -324,9 +325,9 @@ def test_rules_are_listed_and_shown(trailhound: Run) -> None:
 
 def test_a_rule_of_yours_is_named_with_its_file(trailhound: Run, tmp_path: Path) -> None:
     (tmp_path / "good.yml").write_text(GOOD)
-    (tmp_path / "bad.yml").write_text(BAD["windows.yml"])
+    (tmp_path / "bad.yml").write_text(BAD["level.yml"])
     assert trailhound("rules", "show", "good", tmp_path).document["title"] == "G"
-    assert "not usable" in trailhound("rules", "show", "windows", tmp_path).err
+    assert "not usable" in trailhound("rules", "show", "bad", tmp_path).err
 
 
 PACK = Path(__file__).parents[2] / "src" / "trailhound" / "packs" / "rules"

@@ -162,22 +162,24 @@ def show(
         render.lines(incident_document(incident, members[incident.uid]) for incident in incidents)
         return
     shown = [incident for incident in incidents if dealt_with or incident.status == "new"]
-    if shown:
-        render.text("\n\n".join("\n".join(_told(one, len(members[one.uid]))) for one in shown))
+    for number, one in enumerate(shown):
+        if number:
+            render.text("")
+        render.led(one.level, "\n".join(_told(one, len(members[one.uid]))))
     if len(shown) < len(incidents):
         hidden = render.counted(len(incidents) - len(shown), "more incident")
         render.remark(options, f"{hidden} closed or suppressed; `trailhound findings --status suppressed` lists such")
 
 
 def _told(incident: Incident, shown: int) -> Iterator[str]:
-    """An incident in a few lines. Its words come from findings, which bound and clean what the log says."""
+    """An incident in a few lines, after its level. Its words come from findings, which bound and clean what the log says."""
     from trailhound.detections.ocsf_finding import risk_words  # noqa: PLC0415 - start-up
 
     count = render.counted(len(incident.finding_uids), "finding")
     count += f", {shown:,} of them asked for" if shown < len(incident.finding_uids) else ""
     status = "" if incident.status == "new" else f"  {incident.status}"
     who = render.cell(incident.origin_uid.rpartition(":")[2]) or "someone"
-    yield f"{incident.level}  {incident.uid[:8]}  risk {incident.risk.score}  {who}  {_when(incident)}  {count}{status}"
+    yield f"  {incident.uid[:8]}  risk {incident.risk.score}  {who}  {_when(incident)}  {count}{status}"
     yield f"  {render.cell(incident.title)}"
     if incident.tactics:
         yield f"  {' → '.join(incident.tactics)}"

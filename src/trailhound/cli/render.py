@@ -54,6 +54,15 @@ def text(content: str) -> None:
     print(clean(content))
 
 
+def led(level: str, content: str) -> None:
+    """A paragraph that begins with a level, in its colour."""
+    from rich.console import Console  # noqa: PLC0415 - start-up
+    from rich.text import Text  # noqa: PLC0415
+
+    shown = Text.assemble((level, _STYLES.get(level, "")), clean(content))
+    Console(highlight=False, soft_wrap=True).print(shown)
+
+
 def remark(options: Globals, content: str) -> None:
     """To stderr, so that what is piped on holds results only."""
     if not options.quiet:
