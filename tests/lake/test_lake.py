@@ -63,7 +63,9 @@ def test_an_empty_table_and_a_filled_one_have_the_same_columns(lake: Lake) -> No
 
 
 def test_the_findings_table_holds_a_finding() -> None:
-    assert [column.path for column in TABLES["findings"].columns] == list(Finding.__struct_fields__)
+    made_anew = {"incident_uid", "risk"}  # whenever findings are listed: they depend on all of them
+    stored = [name for name in Finding.__struct_fields__ if name not in made_anew]
+    assert [column.path for column in TABLES["findings"].columns] == stored
 
 
 def test_what_is_mounted_stays_as_it_was(lake: Lake) -> None:
