@@ -25,9 +25,10 @@ def entry(rule: str = TITLE, *, days: int = 30, line: str = "principal: arn:aws:
 
 @pytest.fixture
 def own(story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace of one's own, with findings."""
+    """A workspace of one's own, with the findings of the pack: others may have run their own rules on the story."""
     folder = tmp_path / "own"
     shutil.copytree(story, folder)
+    Workspace.open(folder).detect()
     monkeypatch.setenv("TRAILHOUND_WORKSPACE", str(folder))
     return folder
 
