@@ -16,6 +16,7 @@ from trailhound.detections.predicate import Listed, Pattern, Predicate, Slot, Te
 from trailhound.engines.dialect import any_element, column, identifier, json_text, json_values, literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import CatalogError
+from trailhound.settings import Settings
 
 PRODUCTION_INSTANCES = "production_instances"
 
@@ -38,6 +39,13 @@ class Placeholders(msgspec.Struct, frozen=True, kw_only=True):
 
     values: Mapping[str, Sequence[str]] = {}
     production: Production = Production()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Placeholders:
+        """As an organisation has written them into its trailhound.toml."""
+        known = settings.production
+        production = Production(ids=known.instances, accounts=known.accounts, tags=known.tags)
+        return cls(values=settings.placeholders, production=production)
 
 
 class Filled(msgspec.Struct, frozen=True):

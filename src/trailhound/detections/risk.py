@@ -169,15 +169,10 @@ class _Window(NamedTuple):
 
 
 def _production(engine: DuckDB, found: Iterable[Finding], settings: Settings) -> Production:
-    known = settings.production
-    accounts = frozenset(known.accounts)
+    accounts = frozenset(settings.production.accounts)
     if not any(resource.type == _INSTANCE for finding in found for resource in finding.resources):
         return Production(frozenset(), accounts, "")
-    given = Placeholders(
-        values=settings.placeholders,
-        production=placeholders.Production(ids=known.instances, accounts=known.accounts, tags=known.tags),
-    )
-    filled = placeholders.fill(engine, given, [PRODUCTION_INSTANCES])
+    filled = placeholders.fill(engine, Placeholders.of(settings), [PRODUCTION_INSTANCES])
     placeholders.drop(engine, filled)
     exact = (part[0] for part in filled.patterns.get(PRODUCTION_INSTANCES, ()) if len(part) == 1)
     return Production(

@@ -10,6 +10,7 @@ import msgspec
 from trailhound.detections.backtest.attacks import attacks
 from trailhound.detections.backtest.backtest import Backtest, backtest, per_day
 from trailhound.detections.detect import Skipped, detect
+from trailhound.detections.placeholders import Placeholders
 from trailhound.detections.rules import only as only_rules
 from trailhound.engines.duckdb import DuckDB
 from trailhound.errors import CatalogError, RequestError
@@ -50,7 +51,7 @@ class Backtesting(Detecting):
         begin = times.interval(since).start if since else None
         end = times.interval(until).end if until else None
         span = _days(engine, begin, end)
-        found = detect(engine, chosen, placeholders=self._placeholders(), since=begin, until=end)
+        found = detect(engine, chosen, placeholders=Placeholders.of(self.settings), since=begin, until=end)
         shown = self._set_aside(engine, found.findings, excluded)
         played = attacks(self.rules(rules, code=code).rules) if budget else ()
         result = backtest(

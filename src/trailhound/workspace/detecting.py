@@ -17,7 +17,7 @@ from trailhound.detections.findings import as_table
 from trailhound.detections.incidents import assess
 from trailhound.detections.incremental import Renewal, keep, renew
 from trailhound.detections.lint import lint
-from trailhound.detections.placeholders import Placeholders, Production
+from trailhound.detections.placeholders import Placeholders
 from trailhound.detections.proof import ProofResult, proof_path, prove
 from trailhound.detections.rules import LeftOut, RuleSet
 from trailhound.detections.rules import only as only_rules
@@ -70,10 +70,10 @@ class Detecting(Assessing):
             chosen = only_rules(chosen, only)
         if since or until or only:
             span = times.interval(since).start if since else None, times.interval(until).end if until else None
-            found = detect(engine, chosen, placeholders=self._placeholders(), since=span[0], until=span[1])
+            found = detect(engine, chosen, placeholders=Placeholders.of(self.settings), since=span[0], until=span[1])
             made = Renewal(found, found.findings, (), None, None)
         else:
-            made = renew(engine, lake, chosen, self._placeholders(), stored, whole=everything)
+            made = renew(engine, lake, chosen, Placeholders.of(self.settings), stored, whole=everything)
         lake.upsert("findings", as_table(made.found.findings), "uid", replaced=made.gone)
         if made.state:
             keep(lake, made.state)
@@ -132,11 +132,6 @@ class Detecting(Assessing):
         """Complaints about rule files, malformed ones first; of the pack when none is named."""
         found = self.rules(rules, code=code, no_pack=bool(rules))
         return [*found.errors, *lint(found)]
-
-    def _placeholders(self) -> Placeholders:
-        known = self.settings.production
-        production = Production(ids=known.instances, accounts=known.accounts, tags=known.tags)
-        return Placeholders(values=self.settings.placeholders, production=production)
 
     def _decide(self, uid: str, status: str, because: str, until: str | None) -> list[Finding]:
         lake, engine, snapshot = self._reading()

@@ -16,7 +16,7 @@ import msgspec
 from trailhound import catalog
 from trailhound.detections.baselines.baseline import Baseline
 from trailhound.detections.detect import detect
-from trailhound.detections.placeholders import Placeholders, Production
+from trailhound.detections.placeholders import Placeholders
 from trailhound.detections.rules import Rule
 from trailhound.engines.duckdb import DuckDB
 from trailhound.lake.arrow import ddl, events_table
@@ -76,9 +76,7 @@ def _found(engine: DuckDB, plan: Story, rules: Sequence[Rule]) -> tuple[Finding,
     for name in ("integrity", "integrity_periods"):  # what tells an absence reads them: nobody verified this log
         engine.mount(name, [], ddl=ddl(TABLES[name].columns))
     known = msgspec.convert(tomllib.loads(plan.settings), Settings)
-    ours = known.production
-    production = Production(ids=ours.instances, accounts=ours.accounts, tags=ours.tags)
-    found = detect(engine, rules, placeholders=Placeholders(values=known.placeholders, production=production))
+    found = detect(engine, rules, placeholders=Placeholders.of(known))
     return tuple(one for one in found.findings if not hostile.isdisjoint(one.event_uids))
 
 
