@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trailhound.cli import render
+from trailhound.cli import render, unusable
 from trailhound.cli.options import Options, open_workspace
-from trailhound.errors import RequestError
 
 if TYPE_CHECKING:
     from trailhound.detections.backtest.backtest import Backtest, Proposal
@@ -73,15 +72,8 @@ def backtest(
         _show(found.result)
     for skipped in found.skipped:
         render.remark(options, f"not run: {skipped.title}: {skipped.reason}")
-    if found.errors:
-        for error in found.errors:
-            render.remark(options, f"not usable: {error.where}: {error.what}")
-        raise RequestError(
-            f"{render.counted(len(found.errors), 'rule')} cannot be used; the others were tried",
-            where=found.errors[0].where,
-            causes=(found.errors[0].what,),
-            next_step="`trailhound rules lint FOLDER` checks rules without running them",
-        )
+    unusable.tell(found.errors, (), options)
+    unusable.refuse(found.errors, "tried")
 
 
 def _show(result: Backtest) -> None:

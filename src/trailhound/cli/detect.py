@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from trailhound.cli import exclusions, render
+from trailhound.cli import exclusions, render, unusable
 from trailhound.cli.findings import reached, show
 from trailhound.cli.options import Flag, LevelName, Options, open_workspace
-from trailhound.cli.rules import tell_unused
-from trailhound.errors import RequestError
 
 if TYPE_CHECKING:
     from trailhound.detections.baselines.judge import Judged
@@ -72,19 +70,13 @@ def detect(
     for judged in detection.judged:
         for remark in _habits(judged):
             render.remark(options, f"{judged.title}: {remark}")
-    tell_unused(detection.errors, detection.left_out, options)
+    unusable.tell(detection.errors, detection.left_out, options)
     for told in exclusions.remarks(detection.exclusions):
         render.remark(options, told)
     render.remark(options, _summary(len(detection.findings), detection.new))
     if detection.days == 0:
         render.remark(options, "no event has changed since the last time; --all looks at everything again")
-    if detection.errors:
-        raise RequestError(
-            f"{render.counted(len(detection.errors), 'rule')} cannot be used; the others were run",
-            where=detection.errors[0].where,
-            causes=(detection.errors[0].what,),
-            next_step="`trailhound rules lint FOLDER` checks rules without running them",
-        )
+    unusable.refuse(detection.errors, "run")
     return int(fail_on is not None and reached(fail_on, detection.findings))
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
-from trailhound.cli import render
+from trailhound.cli import render, unusable
 from trailhound.cli.backtest import backtest
 from trailhound.cli.options import Flag, Options, open_workspace
 from trailhound.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from trailhound.detections.rules import LeftOut, Rule, RuleSet
-    from trailhound.errors import CatalogError
+    from trailhound.detections.rules import Rule, RuleSet
 
 app = App(
     name="rules",
@@ -75,17 +71,7 @@ def list_(
             [rule.level, rule.name or rule.uid, rule.title, _techniques(rule)] for rule in found.rules if rule.output
         )
         render.table(["level", "rule", "title", "ATT&CK"], rows)
-    tell_unused(found.errors, found.left_out, options)
-
-
-def tell_unused(errors: Sequence[CatalogError], left_out: Sequence[LeftOut], options: Options) -> None:
-    """Each rule that cannot be used, and how much is left out why."""
-    for error in errors:
-        render.remark(options, f"not usable: {error.where}: {error.what}")
-    reasons = Counter(one.reason.split(":")[0] for one in left_out)
-    if reasons:
-        listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
-        render.remark(options, f"left out: {listed}; `trailhound rules list FOLDER --left-out` names them")
+    unusable.tell(found.errors, found.left_out, options)
 
 
 @app.command
