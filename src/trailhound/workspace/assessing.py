@@ -34,7 +34,7 @@ class Assessing(Excluding):
     ) -> Assessed:
         """Stored findings that fit, with their risk, and the incidents that they are part of, ranked."""
         _, engine, _ = self._reading()
-        return self._all(engine, self._exclusions()).of(
+        return self._all(engine, self._stored(engine), self._exclusions()).of(
             lambda f: (
                 (level is None or LEVELS.index(f.level) >= LEVELS.index(level))
                 and (status is None or f.status == status)
@@ -50,16 +50,18 @@ class Assessing(Excluding):
     def named(self, uid: str) -> list[Finding]:
         """The stored finding whose uid begins so; or, if an incident's does, its findings, the gravest first."""
         _, engine, _ = self._reading()
-        return self._named(engine, uid, self._exclusions())
+        return self._named(engine, uid, self._stored(engine), self._exclusions())
 
-    def _named(self, engine: DuckDB, uid: str, exclusions: Sequence[Exclusion]) -> list[Finding]:
-        known = self._all(engine, exclusions)
+    def _named(
+        self, engine: DuckDB, uid: str, stored: Sequence[Finding], exclusions: Sequence[Exclusion]
+    ) -> list[Finding]:
+        known = self._all(engine, stored, exclusions)
         found = by_uid([*known.findings, *known.incidents], uid)
         of = found.incident_uid if isinstance(found, Finding) else found.uid
         return [
             one for one in known.findings if one.incident_uid == of and (isinstance(found, Incident) or one is found)
         ]
 
-    def _all(self, engine: DuckDB, exclusions: Sequence[Exclusion]) -> Assessed:
-        shown = self._set_aside(engine, self._stored(engine), exclusions)
+    def _all(self, engine: DuckDB, stored: Sequence[Finding], exclusions: Sequence[Exclusion]) -> Assessed:
+        shown = self._set_aside(engine, stored, exclusions)
         return assess(engine, shown.findings, self.settings)

@@ -135,7 +135,8 @@ class Detecting(Assessing):
 
     def _decide(self, uid: str, status: str, because: str, until: str | None) -> list[Finding]:
         lake, engine, snapshot = self._reading()
-        journal, named = Decisions(self.folder), self._named(engine, uid, self._exclusions())
+        journal = Decisions(self.folder)
+        named = self._named(engine, uid, self._stored(engine), self._exclusions())
         found = named if len(named) == 1 else [one for one in named if one.status == "new"] or named
         for finding in found:
             journal.record(finding, status, because, until)

@@ -24,7 +24,6 @@ from trailhound.investigation.replay import Replay
 from trailhound.lake import times
 from trailhound.lake.lake import Snapshot
 from trailhound.model import Answer, Investigation, Observable
-from trailhound.reports.reading import read
 from trailhound.workspace.assessing import Assessing
 from trailhound.workspace.reading import Progress
 
@@ -47,7 +46,7 @@ class Investigating(Assessing):
         engine, snapshot, index = self._indexed()
         inputs = self._inputs(engine, snapshot)
         if finding_uid is not None:
-            finding = whole(self._named(engine, finding_uid, self._understood_exclusions()))
+            finding = whole(self._named(engine, finding_uid, inputs.findings, self._understood_exclusions()))
             scope = scoping.of_finding(engine, finding)
             return steps.investigate(inputs, scope, finding=finding, observable=None, progress=progress)
         asked = scoping.parse(observable or "")
@@ -59,19 +58,20 @@ class Investigating(Assessing):
 
         `path`: the report as JSON or HTML. Raises RequestError when it is none.
         """
+        from trailhound.reports.reading import read  # noqa: PLC0415 - start-up: it brings the templates of pages
+
         document, faults = read(Path(path))
         engine, snapshot, index = self._indexed()
         inputs = self._inputs(engine, snapshot)
-        about, (since, until) = document.subject, document.subject.window
-        again = None
-        with suppress(RequestError):  # none of the events that it is about is there
-            if document.finding:
-                scope = scoping.of_finding(engine, document.finding)
-            else:
-                scope = scoping.of_observable(engine, about.observable or scoping.parse(""), since, until, index)
-            again = steps.investigate(
-                inputs, scope, finding=document.finding, observable=about.observable, progress=progress
-            )
+        finding, observable = document.finding, document.subject.observable
+        scope = again = None
+        with suppress(RequestError):  # of what it is about nothing is there any more
+            if finding:
+                scope = scoping.of_finding(engine, finding)
+            elif observable:
+                scope = scoping.of_observable(engine, observable, *document.subject.window, index)
+        if scope:
+            again = steps.investigate(inputs, scope, finding=finding, observable=observable, progress=progress)
         return replay.compare(document, again, replay.hashes(engine, document), faults)
 
     def ask(self, name: str, observable: str, *, at: str | None = None, window: str = "7d") -> Answer:

@@ -26,7 +26,7 @@ Progress = Callable[..., None]
 
 
 class Reading:
-    """A folder: `events/`, `ledger/`, `findings/` and the other tables, `trailhound.db`, `trailhound.toml`."""
+    """The folder, opened anew for each verb: others may have written to it since."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
