@@ -15,6 +15,7 @@ import msgspec
 from trailhound.detections.findings import as_table
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.habits import DIMENSIONS
+from trailhound.identity.sessions import RANKS
 from trailhound.lake.times import HOUR
 from trailhound.model import Finding
 
@@ -23,7 +24,6 @@ Outcome = Literal["success", "attempt", "unknown"]
 _ASKED, _CELLS, _NOW = "risk_findings", "risk_cells", "risk_now"
 _SHOWN = ("call", "network", "country", "agent")
 _BEGIN = f"(first_seen_time - (first_seen_time % {HOUR} + {HOUR}) % {HOUR})"
-_RANKS = "['certain', 'likely', 'possible', 'broken']"
 
 
 class Precedent(msgspec.Struct, frozen=True):
@@ -96,7 +96,7 @@ FROM {_ASKED} AS asked
 LEFT JOIN (SELECT finding, CASE WHEN bool_or(outcome = 'success') THEN 'success'
     WHEN bool_or(outcome = 'unknown') THEN 'unknown' ELSE 'attempt' END AS outcome FROM {_NOW} GROUP BY finding) USING (finding)
 LEFT JOIN (SELECT uid AS actor, kind FROM principals) USING (actor)
-LEFT JOIN (SELECT finding, {_RANKS}[max(coalesce(list_position({_RANKS}, origin_confidence), 4))] AS confidence
+LEFT JOIN (SELECT finding, {RANKS}[max(coalesce(list_position({RANKS}, origin_confidence), 4))] AS confidence
     FROM {_ASKED} AS a JOIN sessions AS s ON s.principal_uid = a.principal AND s.origin_uid = a.actor
       AND s.first_seen_time <= a.until AND s.last_seen_time >= a.since
     WHERE a.actor <> a.principal GROUP BY finding) USING (finding)"""

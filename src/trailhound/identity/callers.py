@@ -12,13 +12,12 @@ from trailhound.engines.dialect import time_text
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.identity_center import PERSONS, persons
 from trailhound.identity.issues import OPENED
-from trailhound.identity.linking import LINKS, NODES, SKEW
+from trailhound.identity.linking import LINKS, NODES, SHOWN, SKEW
 from trailhound.lake.times import HOUR
 
 CALLERS, CANDIDATES, STEPS = "linking_callers", "linking_candidates", "linking_steps"
 
 _LONGEST = 12 * HOUR  # no session of a role outlasts twelve hours
-_SHOWN = 200  # characters of a name in a sentence
 
 ACCOUNTS = "linking_accounts"
 _KNOWN = f"IN (SELECT account_uid FROM {ACCOUNTS})"  # their trails are in the log
@@ -102,7 +101,7 @@ def _broken(engine: DuckDB) -> None:
     of_several = "CASE WHEN sessions > 1 AND NOT unseen THEN 'which of ' || sessions || ' sessions ' ELSE 'who ' END"
     known = "'; the log knows ' || sessions || ' of that id at that moment, and there may be others'"
     others = f"CASE WHEN sessions > 0 THEN {known} ELSE '' END"
-    who = f"{of_several} || left(by_id, {_SHOWN}) || ' was'"
+    who = f"{of_several} || left(by_id, {SHOWN}) || ' was'"
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {STEPS} AS
         WITH joined AS (

@@ -17,7 +17,7 @@ from __future__ import annotations
 from trailhound.engines.dialect import literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.issues import CENTER_SIGN_INS, HANDING_OUT, OPENED
-from trailhound.identity.linking import LINKS, NAME, NODES, PERSON, RESERVED, SIGNED_IN, SKEW
+from trailhound.identity.linking import LINKS, NAME, NODES, PERSON, RESERVED, SHOWN, SIGNED_IN, SKEW
 
 PERSONS = "linking_persons"
 
@@ -26,7 +26,6 @@ TEMPORARY = (PERSONS, _PORTAL, _USERS)
 
 _BROWSER = 60_000  # ms in which a browser carries what `Federate` says to the sign-in page
 _HASH = 17  # characters that follow the permission set in the name of its role: _0123456789abcdef
-_SHOWN = 200  # characters of a name in a sentence
 
 
 def persons(engine: DuckDB) -> None:
@@ -37,7 +36,7 @@ def persons(engine: DuckDB) -> None:
     """
     _portal(engine)
     unnamed = "'sso.amazonaws.com:' || name"
-    shown = f"left(name, {_SHOWN})"
+    shown = f"left(name, {SHOWN})"
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {PERSONS} AS
         WITH reserved AS (

@@ -25,6 +25,7 @@ NODES, LINKS = "linking_nodes", "linking_links"
 SKEW = 2_000  # ms between the call that opens a session and the time of creation that its records bear
 _CONTRADICTED = 5_000  # ms beyond which the two speak against each other
 SIGNED_IN = 12 * HOUR  # how long after a sign-in to Identity Center what is done there is put down to it
+SHOWN = 200  # characters of a name in a sentence
 RESERVED = ":role/aws-reserved/sso.amazonaws.com/"  # the path of roles that only Identity Center opens
 
 _SIGN_INS = ", ".join(map(literal, SIGN_INS))

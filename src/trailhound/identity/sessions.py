@@ -43,8 +43,9 @@ TEMPORARY = (
     STEPS,
     _CHAINS,
 )  # tables that `rows` makes
-_RANKS = "['certain', 'likely', 'possible', 'broken']"
-_RANK = f"coalesce(list_position({_RANKS}, own), 4)"
+# How sure a step or a chain is, the surest first.
+RANKS = "['certain', 'likely', 'possible', 'broken']"
+_RANK = f"coalesce(list_position({RANKS}, own), 4)"
 _CIRCLE = "the sessions that opened one another lead in a circle: their records contradict each other"
 _NAME = "substr(principal_id, strpos(principal_id, ':') + 1)"
 
@@ -140,7 +141,7 @@ _ROWS = f"""
         established,
         CASE WHEN rank IS NOT NULL THEN own END AS confidence,
         coalesce(origin_uid, principal_uid) AS origin_uid,
-        coalesce({_RANKS}[rank], 'broken') AS origin_confidence,
+        coalesce({RANKS}[rank], 'broken') AS origin_confidence,
         coalesce(depth, 0) AS depth,
         CASE WHEN rank IS NULL THEN '{_CIRCLE}' ELSE missing END AS broken,
         coalesce(source_identity, issued_source_identity) AS source_identity
