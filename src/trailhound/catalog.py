@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ import yaml
 from trailhound.errors import CatalogError
 
 PACKS = Path(__file__).parent / "packs"
+LARGEST = 16 << 20  # bytes of a file
+DEEPEST = 64  # levels of lists and mappings
 Spec = TypeVar("Spec")
 
 
@@ -47,14 +50,45 @@ def find(path: Path, *, suffixes: tuple[str, ...] = (".yml", ".yaml")) -> list[P
     return sorted(p for p in path.rglob("*") if p.suffix in suffixes)
 
 
+def text(path: Path) -> str:
+    """What stands in a YAML file, safe to be parsed: whoever wrote it, it is no larger and no deeper than can be read."""
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would wait for ever
+            raise CatalogError("not a file", where=str(path))
+        if path.stat().st_size > LARGEST:
+            raise CatalogError(f"the file is larger than {LARGEST >> 20} MiB", where=str(path))
+        found = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise CatalogError("not UTF-8", where=f"{path}:{line}", next_step="save the file as UTF-8") from error
+    except OSError as error:
+        raise CatalogError(f"cannot be read: {error.strerror}", where=f"{path}:1") from error
+    _check_depth(path, found)
+    return found
+
+
+def _check_depth(path: Path, found: str) -> None:
+    """Before anything that recurses sees the text."""
+    depth = 0
+    with suppress(yaml.YAMLError):  # whoever reads it stops at the same place, after the documents before it
+        for event in yaml.parse(found, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > DEEPEST:
+                    line = event.start_mark.line + 1 if event.start_mark else 1
+                    raise CatalogError(f"nested more than {DEEPEST} levels deep", where=f"{path}:{line}")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+
+
 def documents(path: Path) -> list[Any]:
     """All YAML documents of a file, as plain data."""
     try:
-        return [d for d in yaml.load_all(path.read_text("utf-8"), Loader=_Loader) if d is not None]
+        return [d for d in yaml.load_all(text(path), Loader=_Loader) if d is not None]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise CatalogError(f"not YAML: {error.problem}", where=f"{path}:{line}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
         raise CatalogError(f"cannot be read: {error}", where=str(path)) from error
 
 

@@ -215,3 +215,9 @@ def test_two_authors_who_say_the_same_are_told_of_each_other(tmp_path: Path) -> 
     (said,) = [one for one in warnings(of(tmp_path, exchanged).exclusions, ()) if "the same" in one.what]
     assert said.where.endswith(":10")
     assert said.what.endswith("exclusions.yml:2, of carol")
+
+
+def test_a_file_that_is_nested_beyond_reading_is_a_complaint(tmp_path: Path) -> None:
+    (error,) = of(tmp_path, b"\n" + b"[" * 200_000).errors
+    assert "nested more than" in error.what
+    assert error.where.endswith(":2")

@@ -20,8 +20,10 @@ from tests.detections.conftest import numbers, record, rule
 
 from trailhound.detections.lint import lint
 from trailhound.detections.modifiers import modifier_mapping
+from trailhound.detections.proof import prove
 from trailhound.detections.rules import RuleSet
 from trailhound.detections.sigma import load_rules
+from trailhound.errors import CatalogError
 
 _GOOD = rule({"sel": {"eventName": "StopLogging"}, "condition": "sel"}, title="good")
 _HEAD = "title: t\nlogsource: {product: aws}\nlevel: low\ndetection:\n  condition: sel\n  sel:\n"
@@ -312,3 +314,11 @@ def test_whatever_stands_in_a_file_it_is_told(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.yml"
     path.write_bytes(content)
     _check_report(load_rules([path]))
+
+
+@pytest.mark.parametrize("text", ["fires: " + "[" * 200_000, "fires: " + "{a: " * 200_000])
+def test_a_proof_that_is_nested_beyond_reading_is_a_complaint(tmp_path: Path, text: str) -> None:
+    (tmp_path / "rule.yml").write_text(_GOOD, "utf-8")
+    (tmp_path / "rule.proof.yml").write_text(text, "utf-8")
+    with pytest.raises(CatalogError, match="nested more than"):
+        prove(tmp_path / "rule.yml")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -25,8 +24,6 @@ Kind = Literal["rule", "correlation", "filter", "baseline", "code"]
 _PARTS = {"logsource", "detection", "correlation", "filter", "baseline", "code"}
 _OCTAL = re.compile(r"0\d+")
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-LARGEST = 16 << 20  # bytes of a file
-DEEPEST = 64  # levels of lists and mappings
 _LAUGHS = 1_000_000  # values of a document, its aliases written out
 _Loader = yaml.CSafeLoader
 
@@ -120,9 +117,8 @@ def _plain(error: CatalogError) -> CatalogError:
 
 def _nodes(path: Path) -> Iterator[yaml.Node]:
     """Documents as nodes, up to the first place that is not YAML."""
-    text = _text(path)
+    text = catalog.text(path)
     try:
-        _check_depth(path, text)
         loader = _Loader(text)
         while loader.check_node():
             yield cast("yaml.Node", loader.get_node())
@@ -131,34 +127,6 @@ def _nodes(path: Path) -> Iterator[yaml.Node]:
     except ReaderError as error:
         line = text.encode().count(b"\n", 0, error.position) + 1
         raise CatalogError(f"not YAML: {error.reason}", where=f"{path}:{line}") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file():  # a pipe would wait for ever
-            raise CatalogError("not a file", where=str(path))
-        if path.stat().st_size > LARGEST:
-            raise CatalogError(f"the file is larger than {LARGEST >> 20} MiB", where=str(path))
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise CatalogError("not UTF-8", where=f"{path}:{line}", next_step="save the file as UTF-8") from error
-    except OSError as error:
-        raise CatalogError(f"cannot be read: {error.strerror}", where=str(path)) from error
-
-
-def _check_depth(path: Path, text: str) -> None:
-    """Before anything that recurses sees the text."""
-    depth = 0
-    with suppress(yaml.MarkedYAMLError):  # the loader stops at the same place, after the documents before it
-        for event in yaml.parse(text, Loader=_Loader):
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > DEEPEST:
-                    line = event.start_mark.line + 1 if event.start_mark else 1
-                    raise CatalogError(f"nested more than {DEEPEST} levels deep", where=f"{path}:{line}")
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
 
 
 def _not_yaml(path: Path, error: yaml.MarkedYAMLError, line: int) -> CatalogError:
@@ -240,7 +208,7 @@ def _check(path: Path, node: yaml.Node, sizes: dict[int, int], open_: set[int]) 
     where = f"{path}:{node.start_mark.line + 1}"
     if id(node) in sizes:
         return sizes[id(node)]
-    if id(node) in open_ or len(open_) > 2 * DEEPEST:
+    if id(node) in open_ or len(open_) > 2 * catalog.DEEPEST:
         raise CatalogError("an alias leads back to where it stands", where=where)
     open_.add(id(node))
     size = 1

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 import yaml
 
+from trailhound import catalog
 from trailhound.detections.exclusions.exclusion import ALL, LONGEST, SCOPES, TEXTS, Exclusion, glob
 from trailhound.errors import CatalogError
 from trailhound.vocab.aws import principal_arn
@@ -24,7 +25,6 @@ from trailhound.vocab.aws import principal_arn
 FILE = "exclusions.yml"
 _SAID = ("reason", "author", "created", "expires")
 _KEYS = ("rule", *SCOPES, *_SAID)
-_LARGEST = 16 << 20  # bytes of one file
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HOW_TO = "docs/how-to/quiet-a-rule.md shows what is written there"
 
@@ -97,17 +97,12 @@ def _entries(path: Path, errors: list[CatalogError]) -> Iterator[_Entry]:
 
 def _compose(path: Path) -> yaml.Node | None:
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-        if len(content) > _LARGEST:
-            raise CatalogError(f"larger than {_LARGEST >> 20} MiB", where=str(path), next_step="divide the file")
-        return yaml.compose(content.decode("utf-8-sig"), Loader=yaml.CSafeLoader)
+        return yaml.compose(catalog.text(path), Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise CatalogError(f"not YAML: {error.problem}", where=f"{path}:{line}", next_step=_HOW_TO) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        step = "make it readable, or take it out of [exclusions] in trailhound.toml"
-        raise CatalogError(f"cannot be read: {error}", where=f"{path}:1", next_step=step) from error
+    except yaml.YAMLError as error:
+        raise CatalogError(f"not YAML: {error}", where=f"{path}:1", next_step=_HOW_TO) from error
 
 
 def _entry(path: Path, item: yaml.MappingNode) -> _Entry:
