@@ -20,6 +20,7 @@ from trailhound.errors import CatalogError
 PACKS = Path(__file__).parent / "packs"
 LARGEST = 16 << 20  # bytes of a file
 DEEPEST = 64  # levels of lists and mappings
+MOST = 1_000_000  # values of a document, its aliases written out
 Spec = TypeVar("Spec")
 
 
@@ -63,22 +64,53 @@ def text(path: Path) -> str:
         raise CatalogError("not UTF-8", where=f"{path}:{line}", next_step="save the file as UTF-8") from error
     except OSError as error:
         raise CatalogError(f"cannot be read: {error.strerror}", where=f"{path}:1") from error
-    _check_depth(path, found)
+    _check_bounds(path, found)
     return found
 
 
-def _check_depth(path: Path, found: str) -> None:
-    """Before anything that recurses sees the text."""
-    depth = 0
+def _check_bounds(path: Path, found: str) -> None:
+    """Before anything that recurses sees the text: how deep it is, and how much with its aliases written out, for a
+    few lines can stand for billions.
+    """
+    named: dict[str, _Bulk] = {}  # by anchor
+    whole = _Bulk()
+    open_: list[tuple[str, _Bulk]] = []
     with suppress(yaml.YAMLError):  # whoever reads it stops at the same place, after the documents before it
         for event in yaml.parse(found, Loader=yaml.CSafeLoader):
+            anchor = getattr(event, "anchor", None) or ""
+            around = open_[-1][1] if open_ else whole
             if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > DEEPEST:
-                    line = event.start_mark.line + 1 if event.start_mark else 1
-                    raise CatalogError(f"nested more than {DEEPEST} levels deep", where=f"{path}:{line}")
+                open_.append((anchor, _Bulk()))
             elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
+                name, made = open_.pop()
+                named[name] = made
+                around = open_[-1][1] if open_ else whole
+                around.add(made)
+            elif isinstance(event, yaml.AliasEvent):
+                around.add(named.get(anchor, _Bulk()))
+            elif isinstance(event, yaml.ScalarEvent):
+                around.add(_Bulk())
+            else:
+                whole = _Bulk()  # a document begins or ends
+            if len(open_) > DEEPEST or around.height > 2 * DEEPEST:
+                raise CatalogError(f"nested more than {DEEPEST} levels deep", where=_at(path, event))
+            if around.size > MOST:
+                raise CatalogError(f"its aliases stand for more than {MOST:,} values", where=_at(path, event))
+
+
+class _Bulk:
+    """How much a value is, and how far it reaches down, with its aliases written out."""
+
+    def __init__(self) -> None:
+        self.size = self.height = 1
+
+    def add(self, other: _Bulk) -> None:
+        self.size += other.size
+        self.height = max(self.height, other.height + 1)
+
+
+def _at(path: Path, event: yaml.Event) -> str:
+    return f"{path}:{event.start_mark.line + 1 if event.start_mark else 1}"
 
 
 def documents(path: Path) -> list[Any]:

@@ -316,9 +316,23 @@ def test_whatever_stands_in_a_file_it_is_told(tmp_path_factory, content):
     _check_report(load_rules([path]))
 
 
-@pytest.mark.parametrize("text", ["fires: " + "[" * 200_000, "fires: " + "{a: " * 200_000])
-def test_a_proof_that_is_nested_beyond_reading_is_a_complaint(tmp_path: Path, text: str) -> None:
+_LAUGHS = "fires:\n- &a0 [x, x]\n" + "".join(f"- &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9))
+_CHAIN = "fires:\n- &a0 [x]\n" + "".join(f"- &a{n + 1} [*a{n}]\n" for n in range(5_000))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fires: " + "[" * 200_000, "nested more than"),
+        ("fires: " + "{a: " * 200_000, "nested more than"),
+        (_CHAIN, "nested more than"),
+        (_LAUGHS, "aliases stand for more than"),
+    ],
+    ids=["lists", "mappings", "chain", "laughs"],
+)
+def test_what_is_beyond_reading_is_a_complaint_in_rules_and_proofs(tmp_path: Path, text: str, said: str) -> None:
+    assert said in _load(tmp_path, text).errors[0].what
     (tmp_path / "rule.yml").write_text(_GOOD, "utf-8")
     (tmp_path / "rule.proof.yml").write_text(text, "utf-8")
-    with pytest.raises(CatalogError, match="nested more than"):
+    with pytest.raises(CatalogError, match=said):
         prove(tmp_path / "rule.yml")

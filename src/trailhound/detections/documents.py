@@ -24,7 +24,6 @@ Kind = Literal["rule", "correlation", "filter", "baseline", "code"]
 _PARTS = {"logsource", "detection", "correlation", "filter", "baseline", "code"}
 _OCTAL = re.compile(r"0\d+")
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-_LAUGHS = 1_000_000  # values of a document, its aliases written out
 _Loader = yaml.CSafeLoader
 
 
@@ -138,7 +137,7 @@ def _data(path: Path, node: yaml.Node) -> dict[Any, Any]:
     line = node.start_mark.line + 1
     if not isinstance(node, yaml.MappingNode):
         raise CatalogError("a rule is a mapping of keys", where=f"{path}:{line}")
-    _check(path, node, {}, set())
+    _check(path, node, set(), set())
     try:
         return cast("dict[Any, Any]", _Loader("").construct_document(node))
     except yaml.MarkedYAMLError as error:
@@ -200,32 +199,27 @@ def _kind(header: Header) -> Kind:
     return found[0] if found else "rule"
 
 
-def _check(path: Path, node: yaml.Node, sizes: dict[int, int], open_: set[int]) -> int:
-    """How many nodes it is with its aliases written out: a few lines can stand for billions.
-
-    YAML lets the last of two equal keys win, and reads 0123 as octal and 12:30 as 750: both change a rule silently.
-    """
+def _check(path: Path, node: yaml.Node, seen: set[int], open_: set[int]) -> None:
+    """YAML lets the last of two equal keys win, and reads 0123 as octal and 12:30 as 750: both change a rule silently."""
     where = f"{path}:{node.start_mark.line + 1}"
-    if id(node) in sizes:
-        return sizes[id(node)]
-    if id(node) in open_ or len(open_) > 2 * catalog.DEEPEST:
+    if id(node) in open_:
         raise CatalogError("an alias leads back to where it stands", where=where)
+    if id(node) in seen:
+        return
+    seen.add(id(node))
     open_.add(id(node))
-    size = 1
     if isinstance(node, yaml.MappingNode):
         _check_keys(path, node)
-        size += sum(_check(path, each, sizes, open_) for pair in node.value for each in pair)
+        for each in (part for pair in node.value for part in pair):
+            _check(path, each, seen, open_)
     elif isinstance(node, yaml.SequenceNode):
-        size += sum(_check(path, each, sizes, open_) for each in node.value)
+        for each in node.value:
+            _check(path, each, seen, open_)
     elif node.tag in _NUMBERS and (_OCTAL.fullmatch(node.value) or ":" in node.value):
         base = "a number to the base of 60" if ":" in node.value else "an octal number"
         next_step = f"write '{node.value}' in quotes"
         raise CatalogError(f"{node.value} is {base} to YAML", where=where, next_step=next_step)
-    if size > _LAUGHS:
-        raise CatalogError(f"its aliases stand for more than {_LAUGHS:,} values", where=where)
     open_.remove(id(node))
-    sizes[id(node)] = size
-    return size
 
 
 def _check_keys(path: Path, node: yaml.MappingNode) -> None:
