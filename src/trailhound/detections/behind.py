@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import arro3.core as ac
 import msgspec
 
-from trailhound.detections.candidates import CANDIDATES, HITS
-from trailhound.engines.dialect import column, identifier, literal
+from trailhound.detections.candidates import CANDIDATES, HITS, again
+from trailhound.engines.dialect import identifier, literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.sessions import ORIGIN, at_hand
 from trailhound.lake import times
@@ -26,21 +26,17 @@ def collect(engine: DuckDB, rules: Iterable[int]) -> None:
     engine.execute(f"CREATE OR REPLACE TEMP TABLE {BEHIND} (row BIGINT, origin VARCHAR)")
     if not at_hand(engine):
         return
-    uid, principal, operation = map(identifier, ("metadata.uid", "principal_uid", "api.operation"))
-    listed = ", ".join(map(str, sorted(rules)))
-    engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE {_SOUGHT} AS SELECT DISTINCT row, {uid} AS uid, {principal} AS principal, "
-        f"{operation} AS operation, time, strftime(make_timestamp_ms(time), '%Y-%m-%d') AS day "
-        f"FROM {HITS} JOIN {CANDIDATES} USING (row) WHERE rule IN ({listed}) "
-        f"AND {principal} IN (SELECT principal_uid FROM sessions WHERE origin_uid <> principal_uid)"
+    principal, listed = identifier("principal_uid"), ", ".join(map(str, sorted(rules)))
+    events = again(
+        engine,
+        _SOUGHT,
+        f"{HITS} JOIN {CANDIDATES} USING (row) WHERE rule IN ({listed}) "
+        f"AND {principal} IN (SELECT principal_uid FROM sessions WHERE origin_uid <> principal_uid)",
     )
-    days = [literal(row["day"]) for row in engine.query(f"SELECT DISTINCT day FROM {_SOUGHT} ORDER BY day")]
-    if days:
+    if events:
         engine.execute(
-            f"INSERT INTO {BEHIND} SELECT row, min(origin) FROM events JOIN {_SOUGHT} AS sought "
-            f"ON {column('metadata.uid')} = sought.uid AND events.time = sought.time "
-            f"AND {column('api.operation')} = sought.operation AND events.principal_uid = sought.principal "
-            f"JOIN {ORIGIN} WHERE event_day IN ({', '.join(days)}) AND origin <> sought.principal GROUP BY row"
+            f"INSERT INTO {BEHIND} SELECT row, min(origin) FROM {events} JOIN {ORIGIN} "
+            "WHERE events.principal_uid = sought.principal AND origin <> sought.principal GROUP BY row"
         )
 
 

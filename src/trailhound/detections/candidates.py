@@ -275,26 +275,37 @@ def _match(engine: DuckDB, queries: Mapping[int, Query], plan: _Plan) -> None:
 
 def complete(engine: DuckDB, members: str) -> None:
     """CANDIDATES gets the resources of those rows in the table `members` that were copied without."""
-    uid, operation = identifier("metadata.uid"), identifier("api.operation")
-    engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE {_ASKED} AS SELECT rowid AS row, {uid} AS uid, {operation} AS operation, time, "
-        f"strftime(make_timestamp_ms(time), '%Y-%m-%d') AS day FROM {_COPIED} "
-        f"WHERE NOT whole AND rowid IN (SELECT row FROM {members})"
-    )
-    days = [row["day"] for row in engine.query(f"SELECT DISTINCT day FROM {_ASKED} ORDER BY day")]
-    if not days:
+    events = again(engine, _ASKED, f"{CANDIDATES} WHERE NOT whole AND row IN (SELECT row FROM {members})")
+    if not events:
         return
     # An event stands once in a lake; of events that are the same but for their resources one is as good as another.
     with engine.as_written():
         engine.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_LATE} AS SELECT row, max(resources) AS resources FROM "
-            f"(SELECT * FROM events WHERE event_day IN ({', '.join(map(literal, days))})) AS e JOIN {_ASKED} AS asked "
-            f"ON {column('metadata.uid')} = asked.uid AND e.time = asked.time AND {column('api.operation')} = operation "
-            "GROUP BY row"
+            f"CREATE OR REPLACE TEMP TABLE {_LATE} AS SELECT row, max(resources) AS resources FROM {events} GROUP BY row"
         )
     engine.execute(
         f"CREATE OR REPLACE TEMP VIEW {CANDIDATES} AS SELECT copied.* REPLACE (coalesce(copied.resources, late.resources) "
         f"AS resources) FROM (SELECT rowid AS row, * FROM {_COPIED}) AS copied LEFT JOIN {_LATE} AS late USING (row)"
+    )
+
+
+def again(engine: DuckDB, table: str, wanted: str) -> str:
+    """Candidates, as the whole events that they are copies of: SQL after FROM, `events` joined with `sought`, which
+    has `row` and `principal`; "" when there are none. `wanted`: SQL after FROM that gives the candidates.
+
+    `table` is made for it, and is the caller's to drop.
+    """
+    uid, principal, operation = map(identifier, ("metadata.uid", "principal_uid", "api.operation"))
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT row, {uid} AS uid, {principal} AS principal, "
+        f"{operation} AS operation, time, strftime(make_timestamp_ms(time), '%Y-%m-%d') AS day FROM {wanted}"
+    )
+    days = [literal(row["day"]) for row in engine.query(f"SELECT DISTINCT day FROM {table} ORDER BY day")]
+    if not days:
+        return ""
+    return (
+        f"(SELECT * FROM events WHERE event_day IN ({', '.join(days)})) AS events JOIN {table} AS sought ON "
+        f"{column('metadata.uid')} = sought.uid AND events.time = sought.time AND {column('api.operation')} = sought.operation"
     )
 
 
