@@ -54,6 +54,11 @@ def ranked(found: Iterable[Finding], own: Mapping[str, Risk]) -> Assessed:
     return Assessed(tuple(one for incident in incidents for one in members[incident.uid]), tuple(incidents))
 
 
+def uids(found: Iterable[Finding]) -> set[str]:
+    """Of the incidents that these findings make; no risk is needed to tell."""
+    return {_uid(members) for members in together(found)}
+
+
 def together(found: Iterable[Finding]) -> list[list[Finding]]:
     """Findings by incident, each in order of time."""
     by_lineage: dict[tuple[str, ...], list[Finding]] = {}
@@ -113,9 +118,13 @@ def total(found: Sequence[Finding], own: Mapping[str, Risk]) -> float:
     return 100 * (1 - left)
 
 
-def _incident(found: Sequence[Finding], own: Mapping[str, Risk]) -> tuple[Incident, tuple[Finding, ...]]:
+def _uid(found: Sequence[Finding]) -> str:
     first = min(found, key=lambda one: (_lasts(one), *_order(one)))
-    uid = hashlib.sha256("\x1f".join(["incident", *_lineage(first), first.uid]).encode()).hexdigest()[:32]
+    return hashlib.sha256("\x1f".join(["incident", *_lineage(first), first.uid]).encode()).hexdigest()[:32]
+
+
+def _incident(found: Sequence[Finding], own: Mapping[str, Risk]) -> tuple[Incident, tuple[Finding, ...]]:
+    uid = _uid(found)
     ranked = sorted(found, key=lambda one: (one.status != "new", -own[one.uid].score, *_order(one)))
     gravest = ranked[0]
     counted = [one for one in ranked if one.status == gravest.status]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from trailhound.engines.duckdb import DuckDB
 from trailhound.ingest import proofs
 from trailhound.investigation.scope import NO_ACCOUNT
+from trailhound.lake import times
 from trailhound.model import Basis, Integrity, Source
 
 MOST_SOURCES = 20
@@ -35,6 +36,10 @@ SELECT CAST(coalesce(sum(rejected), 0) AS BIGINT) AS n FROM ledger WHERE events 
 _ROWS = """
 SELECT l.uid, l.name, l.sha256, o.state AS integrity FROM ledger l JOIN ledger_objects o ON o.uid = l.uid
 WHERE l.uid IN (SELECT unnest($uids))
+"""
+_DAYS = f"""
+SELECT DISTINCT unnest(range(first_time // {times.DAY}, last_time // {times.DAY} + 1)) AS day FROM ledger_objects
+WHERE uid IN (SELECT unnest($uids)) ORDER BY day
 """
 _BROKEN = """
 SELECT l.uid, l.name, o.own, l.first_time, l.last_time FROM ledger l JOIN ledger_objects o ON o.uid = l.uid
@@ -68,6 +73,12 @@ class Ledger:
         self._unplaced: int = unplaced["n"]
         self._spans: dict[tuple[int, int], dict[str, Any]] = {}
         self._rows: dict[str, dict[str, Any]] = {}
+        self.places: dict[str, frozenset[str]] = {}  # of events that were asked about, whatever the scope
+
+    def days(self, places: Iterable[str]) -> list[str]:
+        """UTC days of which these objects hold events, by their first and their last."""
+        rows = self._engine.query(_DAYS, {"uids": sorted(places)})
+        return [times.text(row["day"] * times.DAY)[:10] for row in rows]
 
     def basis(self, since: int, until: int, cited: Sequence[str], places: Places, *, shown: int) -> Basis:
         """Of an answer that looked from `since` to `until` and cites these events, of which it shows the first ones."""

@@ -39,7 +39,6 @@ class Evidence:
         self.settings = settings
         self._engine = engine
         self._ready: dict[str, None] = {}
-        self._places: dict[str, frozenset[str]] = {}
         since = scope.at - LOOK_BACK
         # A day more on either side than any question looks: what is asked decides, not what is at hand.
         self.coverage: Coverage = coverage(engine, scope.account, since, scope.to + LOOK_AHEAD)
@@ -65,6 +64,7 @@ class Evidence:
             "expected_countries": list(settings.expected.countries),
         }
         self.ledger = ledger or Ledger(engine, sorted({scope.account, *scope.of("account")}))
+        self._places = self.ledger.places
         self._mount_known(findings)
 
     def row(self, question: questions.Question, values: Sequence[str]) -> dict[str, Any]:
@@ -122,6 +122,10 @@ class Evidence:
                 self._places |= {uid: frozenset(places) for uid, places in found.items()}
         self._places |= {uid: frozenset() for uid in wanted if uid not in self._places}  # no longer in the lake
         return {uid: self._places[uid] for uid in wanted}
+
+    def days(self, uids: Iterable[str]) -> list[str]:
+        """The days on which these events can have been, by the ledger rows in which they stand."""
+        return self.ledger.days(frozenset[str]().union(*self.places(uids).values()))
 
     def _tables(self, sql: str) -> list[str]:
         """The slices that this reads, and those that these read, in the order in which they can be taken."""

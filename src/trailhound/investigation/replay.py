@@ -7,12 +7,14 @@ record, or when the investigation, made again over the lake as it is now, does n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from trailhound.engines.duckdb import DuckDB
+from trailhound.engines.dialect import literal
+from trailhound.engines.duckdb import DuckDB, Rows
+from trailhound.ingest.duplicates import CONFLICT
 from trailhound.model import Answer, Investigation
 
 State = Literal["holds", "unsupported", "changed", "gone"]
@@ -54,23 +56,29 @@ def uid_of(document: Investigation) -> str:
     return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()[:16]
 
 
-def hashes(engine: DuckDB, document: Investigation) -> dict[str, tuple[str, ...]]:
-    """Of every event that the document cites and that is in the lake: the SHA-256 of its records, as hex."""
-    uids = {uid for claim in claims(document) for uid in claim.evidence}
-    places = {source.uid for answer in document.answers for source in answer.basis.sources}
-    found = _hashes(engine, uids, "list_contains($places, source_uid)", {"places": sorted(places)})
-    if lacking := uids - found.keys():  # where a document cites more files than it lists
-        found |= _hashes(engine, lacking, "TRUE", {})
+def hashes(engine: DuckDB, uids: Iterable[str], days: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Of those of these events that are in the lake: the SHA-256 of each record, as hex. `days`: where to look first."""
+    wanted, found = set(uids), dict[str, tuple[str, ...]]()
+    if days:
+        near = _hashes(engine, wanted, f"event_day IN ({', '.join(map(literal, days))})")
+        found = {row["uid"]: tuple(row["hashes"]) for row in near if not row["contradicted"]}
+    if elsewhere := wanted - found.keys():  # records that contradict each other need not be of one day
+        found |= {row["uid"]: tuple(row["hashes"]) for row in _hashes(engine, elsewhere, "TRUE")}
     return found
 
 
-def _hashes(engine: DuckDB, uids: set[str], where: str, named: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
-    rows = engine.query(
-        f"SELECT metadata.uid AS uid, list_sort(list(DISTINCT sha256(raw_data))) AS hashes FROM events "
+def _hashes(engine: DuckDB, uids: Iterable[str], where: str) -> Rows:
+    return engine.query(
+        "SELECT metadata.uid AS uid, list_sort(list(DISTINCT sha256(raw_data))) AS hashes, "
+        f"bool_or(list_contains(flags, {literal(CONFLICT)})) AS contradicted FROM events "
         f"WHERE {where} AND metadata.uid IN (SELECT unnest($uids)) GROUP BY ALL",
-        {"uids": sorted(uids), **named},
+        {"uids": sorted(uids)},
     )
-    return {row["uid"]: tuple(row["hashes"]) for row in rows}
+
+
+def cited(document: Investigation) -> set[str]:
+    """Every event that anything in the document cites."""
+    return {uid for claim in claims(document) for uid in claim.evidence}
 
 
 def claims(document: Investigation) -> Iterator[Claim]:
@@ -110,7 +118,7 @@ def compare(
             f"and contents like these have {uid_of(report)}"
         )
     bad = {one.uid: _wrong(stored.get(one.uid), one.sha256) for one in report.cited}
-    bad |= {uid: "is not in the lake" for claim in claims(report) for uid in claim.evidence if uid not in bad}
+    bad |= dict.fromkeys(cited(report) - bad.keys(), "is not in the lake")
     wrong = {uid: why for uid, why in bad.items() if why}
     now = list(claims(again)) if again else []
     said = {(claim.part, claim.key, claim.text) for claim in now}

@@ -102,7 +102,8 @@ def investigate(
         versions=dict(inputs.versions),
         exhibits=exhibits,
     )
-    hashes = replay.hashes(inputs.engine, document)
+    uids = replay.cited(document)
+    hashes = replay.hashes(inputs.engine, uids, evidence.days(uids))
     cited = tuple(Cited(uid=uid, sha256=hashes[uid]) for uid in sorted(hashes))
     document = msgspec.structs.replace(document, cited=cited)
     return msgspec.structs.replace(document, uid=replay.uid_of(document))

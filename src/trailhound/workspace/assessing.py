@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trailhound.cases import by_uid
 from trailhound.detections.exclusions.exclusion import Exclusion
-from trailhound.detections.incidents import Assessed, assess
+from trailhound.detections.incidents import Assessed, assess, uids, whole
 from trailhound.engines.duckdb import DuckDB
 from trailhound.model import LEVELS, Finding, Incident
 from trailhound.workspace.excluding import Excluding
@@ -61,6 +61,15 @@ class Assessing(Excluding):
         return [
             one for one in known.findings if one.incident_uid == of and (isinstance(found, Incident) or one is found)
         ]
+
+    def _subject(self, engine: DuckDB, uid: str, stored: Sequence[Finding]) -> Finding:
+        """What is to be investigated: a finding, or those of an incident as one, for which alone they are ranked."""
+        exclusions = self._understood_exclusions()
+        shown = self._set_aside(engine, stored, exclusions).findings
+        alone = [one for one in shown if uid and one.uid.startswith(uid)]
+        if len(alone) == 1 and not any(other.startswith(uid) for other in uids(shown)):
+            return whole(alone)
+        return whole(self._named(engine, uid, stored, exclusions))
 
     def _all(self, engine: DuckDB, stored: Sequence[Finding], exclusions: Sequence[Exclusion]) -> Assessed:
         shown = self._set_aside(engine, stored, exclusions)

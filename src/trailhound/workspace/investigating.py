@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from trailhound import __version__
-from trailhound.detections.incidents import whole
 from trailhound.engines.duckdb import DuckDB
 from trailhound.enrichers import context
 from trailhound.errors import RequestError
@@ -46,7 +45,7 @@ class Investigating(Assessing):
         engine, snapshot, index = self._indexed()
         inputs = self._inputs(engine, snapshot)
         if finding_uid is not None:
-            finding = whole(self._named(engine, finding_uid, inputs.findings, self._understood_exclusions()))
+            finding = self._subject(engine, finding_uid, inputs.findings)
             scope = scoping.of_finding(engine, finding)
             return steps.investigate(inputs, scope, finding=finding, observable=None, progress=progress)
         asked = scoping.parse(observable or "")
@@ -72,7 +71,7 @@ class Investigating(Assessing):
                 scope = scoping.of_observable(engine, observable, *document.subject.window, index)
         if scope:
             again = steps.investigate(inputs, scope, finding=finding, observable=observable, progress=progress)
-        return replay.compare(document, again, replay.hashes(engine, document), faults)
+        return replay.compare(document, again, replay.hashes(engine, replay.cited(document)), faults)
 
     def ask(self, name: str, observable: str, *, at: str | None = None, window: str = "7d") -> Answer:
         """One question (`ip_address.who_else`, or its number in the catalogue) of `KIND=VALUE`."""
