@@ -40,6 +40,8 @@ class DuckDB:
             config["temp_directory"] = str(temp_directory)
         self._connection = duckdb.connect(config=config)
         self._connection.execute("SET TimeZone = 'UTC'")
+        # A file of a lake never changes, and its footer, for so many columns, takes longer to read than a column of it.
+        self._connection.execute("SET parquet_metadata_cache = true")
         # On by default in what looks like a session of a person, and printed among the results.
         self._connection.execute("SET enable_progress_bar = false")
         # A connection alive at interpreter exit prints pages of "nanobind: leaked".
