@@ -33,7 +33,7 @@ class Evidence:
         scope: Scope,
         settings: Settings,
         findings: Sequence[Finding],
-        ledger: Ledger | None = None,  # of another scope of the same accounts
+        beside: Evidence | None = None,  # the last that was taken of this engine, around the same events and accounts
     ) -> None:
         self.scope = scope
         self.settings = settings
@@ -41,7 +41,9 @@ class Evidence:
         self._ready: dict[str, None] = {}
         since = scope.at - LOOK_BACK
         # A day more on either side than any question looks: what is asked decides, not what is at hand.
-        self.coverage: Coverage = coverage(engine, scope.account, since, scope.to + LOOK_AHEAD)
+        self.coverage: Coverage = (
+            beside.coverage if beside else coverage(engine, scope.account, since, scope.to + LOOK_AHEAD)
+        )
         self.parameters: dict[str, Any] = {
             "event_uids": list(scope.event_uids),
             "at": scope.at,
@@ -63,9 +65,12 @@ class Evidence:
             "resources": list(scope.resources),
             "expected_countries": list(settings.expected.countries),
         }
-        self.ledger = ledger or Ledger(engine, sorted({scope.account, *scope.of("account")}))
+        self.ledger = beside.ledger if beside else Ledger(engine, sorted({scope.account, *scope.of("account")}))
         self._places = self.ledger.places
-        self._mount_known(findings)
+        if beside:
+            self._ready = beside._alike(self.parameters)
+        else:
+            self._mount_known(findings)
 
     def row(self, question: questions.Question, values: Sequence[str]) -> dict[str, Any]:
         for table in self._tables(question.sql):
@@ -141,6 +146,16 @@ class Evidence:
         table = spec.tables[name]
         extra = f", {table.extra}" if table.extra else ""
         return f"SELECT {table.columns or f'{spec.columns}, source_uid'}{extra} FROM {table.from_}"
+
+    def _alike(self, parameters: Mapping[str, Any]) -> dict[str, None]:
+        """The slices that would be the same with these parameters."""
+        other = [name for name, value in self.parameters.items() if parameters[name] != value]
+        found: dict[str, None] = {}
+        for name in self._ready:  # after those that it reads
+            sql = self._select(name)
+            if found.keys() >= set(self._tables(sql)) and not any(re.search(rf"\${each}\b", sql) for each in other):
+                found[name] = None
+        return found
 
     def _take(self, name: str) -> None:
         if name not in self._ready:

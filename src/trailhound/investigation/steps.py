@@ -125,10 +125,10 @@ def _pivot(third: Sequence[Answer], evidence: Evidence, inputs: Inputs) -> tuple
         for o in fresh
         if (o.kind, o.value) not in known and not o.value.endswith(".amazonaws.com") and o.kind in _FOLLOWED
     ]
-    found = []
+    found, aside = [], evidence
     for new in followed[:MOST_PIVOTS]:
         around = _around(evidence.scope, new)
-        aside = Evidence(inputs.engine, around, inputs.settings, inputs.findings, evidence.ledger)
+        aside = Evidence(inputs.engine, around, inputs.settings, inputs.findings, aside)
         found += asking.ask_all([by_id[name] for name in _FOLLOWED[new.kind]], aside, step=4, about=new.value)
     return tuple(found)
 
