@@ -153,8 +153,11 @@ def test_a_chain_of_sessions_is_followed_to_its_end():
     second = role("deep", "ASIADEEP000000000000")
     chained = ASSUMED | {"eventTime": call("X", 0.2)["eventTime"], "userIdentity": AS_ADMIN,
                          "responseElements": {"credentials": {"accessKeyId": "ASIADEEP000000000000"}}}  # fmt: skip
-    found = History([TERMINATE], [ASSUMED, chained, _iam("CreateUser", 1, userIdentity=second)]).ask("user.persistence")
-    assert found.verdict == "yes"
+    deep = {"requestParameters": {"roleArn": "arn:aws:iam::111122223333:role/deep"}}
+    made = _iam("CreateUser", 1, userIdentity=second)
+    assert History([TERMINATE], [ASSUMED, chained | deep, made]).ask("user.persistence").verdict == "yes"
+    # The key is used by another role than it was issued for: nobody is cleared by records that contradict each other.
+    assert History([TERMINATE], [ASSUMED, chained, made]).ask("user.persistence").verdict == "unknown"
 
 
 def test_an_actor_without_a_name_is_not_cleared():

@@ -1,7 +1,7 @@
 """Principals: one row for each, with what kind of actor it is and why, and what is usual for it.
 
 All of it is counted over `activity`, `sessions` and `credentials`, never over events, and over the whole log: a
-row says what is known now. For what was usual before a time, see `habits`.
+row says what is known now, and is no witness of what was usual before a time.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ GROUP BY principal_uid"""
 
 
 def _most_used(name: str) -> str:
-    value = DIMENSIONS[_LISTS[name]]  # type: ignore[index]
+    value = DIMENSIONS[_LISTS[name]]
     return (
         f"SELECT uid, list(value ORDER BY events DESC, value)[:{_LISTED}] AS {name} FROM (SELECT principal_uid AS uid, "
         f"{value} AS value, sum(events) AS events FROM activity GROUP BY ALL) WHERE value IS NOT NULL GROUP BY uid"

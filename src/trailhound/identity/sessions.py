@@ -62,8 +62,9 @@ def rows(engine: DuckDB) -> str:
 
 
 def at_hand(engine: DuckDB) -> bool:
-    """Whether the table `sessions` of a lake is mounted."""
-    return bool(engine.query("SELECT 1 FROM duckdb_views() WHERE view_name = 'sessions'"))
+    """Whether the table `sessions` of a lake is mounted, and was derived: beside an empty one credentials are known."""
+    views = engine.query("SELECT 1 FROM duckdb_views() WHERE view_name IN ('sessions', 'credentials')")
+    return len(views) == 2 and bool(engine.query("SELECT 1 FROM sessions UNION ALL SELECT 1 FROM credentials LIMIT 1"))
 
 
 def _make(engine: DuckDB) -> Any:

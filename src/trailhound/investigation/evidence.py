@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 
 from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
+from trailhound.identity.origins import with_sessions
 from trailhound.ingest.ledger import Coverage, coverage
 from trailhound.investigation import questions
 from trailhound.investigation.basis import Ledger
 from trailhound.investigation.scope import LOOK_AHEAD, LOOK_BACK, Scope, day
 from trailhound.lake import times
+from trailhound.lake.attribution import SESSION_UID
 from trailhound.lake.times import DAY
 from trailhound.model import Basis, Finding
 from trailhound.settings import Settings
@@ -22,6 +25,7 @@ from trailhound.settings import Settings
 # Slices that begin where the log does, and those of the last day before the subject; `subject` is of its own time only.
 _OF_ANY_TIME = {"place", "target"}
 _OF_THE_DAY = {"subject", "hands", "unfollowed"}
+_SESSIONS = re.compile(r"\b(?:FROM|JOIN)\s+sessions\b")
 
 
 class Evidence:
@@ -145,7 +149,7 @@ class Evidence:
         spec = questions.tables()
         table = spec.tables[name]
         extra = f", {table.extra}" if table.extra else ""
-        return f"SELECT {table.columns or f'{spec.columns}, source_uid'}{extra} FROM {table.from_}"
+        return f"SELECT {table.columns or f'{spec.columns}, source_uid'}{extra} FROM {table.from_.replace('{session}', SESSION_UID)}"
 
     def _alike(self, parameters: Mapping[str, Any]) -> dict[str, None]:
         """The slices that would be the same with these parameters."""
@@ -159,7 +163,9 @@ class Evidence:
 
     def _take(self, name: str) -> None:
         if name not in self._ready:
-            self._engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {self._select(name)}", self.parameters)
+            select = self._select(name)
+            with with_sessions(self._engine) if _SESSIONS.search(select) else nullcontext():
+                self._engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}", self.parameters)
             self._ready[name] = None
 
     def _mount_known(self, findings: Sequence[Finding]) -> None:
