@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-from tests.identity.chains import BEGIN, made_for
+from tests.identity.chains import BEGIN, History, made_for, user
 from tests.identity.test_lineage import Scene
 
 
@@ -94,3 +95,15 @@ def test_origin_is_a_column_of_search_and_of_sql(chained: Scene, trailhound: Run
     assert f"{chained.second.principal_id}@{chained.second.began * 1000}" in {row["session_uid"] for row in sessions}
     (event, *_) = trailhound("search", f"session={chained.second.principal_id}@{chained.second.began * 1000}").lines
     assert event["actor"]["user"]["credential_uid"] == chained.second.identity["accessKeyId"]
+
+
+def test_who_it_was_is_printed_whole(trailhound: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = History(random.Random(4))
+    longest = user(history, "111111111111", "n" * 64)
+    history.call(longest, BEGIN)
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps({"Records": history.records}))
+    monkeypatch.setenv("TRAILHOUND_WORKSPACE", str(tmp_path / "workspace"))
+    assert trailhound("ingest", log).status == 0
+    out = trailhound("lineage", longest.root, "--format", "table").out
+    assert out.splitlines()[0] == longest.root

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _NAME = 64  # characters of a name that someone chose
+_UID = 96  # characters of an ARN: a user's name has at most 64
 _MOST = 20  # sessions of one parent; json has them all
 _TREES = 10
 _MAKING = {
@@ -68,7 +69,7 @@ def _marked(found: Lineage) -> bool:
 
 def _identity(tree: Identity, *, mark: bool) -> None:
     broken = any(session.origin_confidence == "broken" for session in tree.sessions)
-    render.text(f"{'(not known) behind ' if broken else ''}{_short(tree.uid)}")
+    render.text(f"{'(not known) behind ' if broken else ''}{_short(tree.uid, _UID)}")
     for line in _made_by(tree):
         render.text(f"  {line}")
     for line in _sessions(tree.sessions, mark=mark):
@@ -91,7 +92,7 @@ def _made_by(tree: Identity) -> Iterator[str]:
 
 
 def _maker(one: Made) -> Iterator[str]:
-    yield f"{_MAKING[one.operation]} {render.at(one.time)} by {'itself' if one.itself else _short(one.by_origin_uid)}"
+    yield f"{_MAKING[one.operation]} {render.at(one.time)} by {'itself' if one.itself else _short(one.by_origin_uid, _UID)}"
     if one.by_principal_uid != one.by_origin_uid:
         yield f"│ as {_place(one.by_principal_uid)}, which leads to it: {one.by_origin_confidence}"
     elif one.by_origin_confidence == "broken":
@@ -182,14 +183,14 @@ def _keys(found: Lineage) -> Iterator[str]:
         later = {one.credential_uid for one in tree.made_by if one.time > found.as_of}
         for key in tree.credentials:
             if key.uid not in later:
-                yield f"{_short(tree.uid)}\n    long-term key {_short(key.uid)}, until it is deactivated"
+                yield f"{_short(tree.uid, _UID)}\n    long-term key {_short(key.uid)}, until it is deactivated"
         for one in tree.made:
             if one.operation != "CreateUser" and one.time <= found.as_of:
                 what = f"long-term key {_short(one.credential_uid)}" if one.credential_uid else "password"
                 lines = (
                     _place(one.principal_uid),
                     f"{what}, until it is deactivated",
-                    f"possible: made by {_short(tree.uid)}",
+                    f"possible: made by {_short(tree.uid, _UID)}",
                 )
                 yield "\n    ".join(lines)
 
@@ -215,6 +216,6 @@ def _name(session: Session | Held) -> str:
     return _short(session.uid.partition(":")[2].rpartition("@")[0])
 
 
-def _short(text: str) -> str:
+def _short(text: str, most: int = _NAME) -> str:
     shown = render.cell(text)
-    return shown if len(shown) <= _NAME else f"{shown[: _NAME - 3]}..."
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
