@@ -10,7 +10,7 @@ import pytest
 from tests.permissions.calls import ACCOUNT, ADMIN, GROUP, POLICY, USER, Log, allow, text
 
 from trailhound.errors import RequestError
-from trailhound.permissions.change import Change, Part, meaning
+from trailhound.permissions.change import Change, Part, meaning, meanings
 from trailhound.permissions.document import Policy, read
 from trailhound.permissions.estate import by_aws
 
@@ -372,3 +372,22 @@ def test_real_records(shared_data: Path, file: str, operation: str, expected: li
     records = json.loads((shared_data / "stratus" / f"{file}.json").read_text())
     (at,) = [each["eventID"] for each in records if each["eventName"] == operation]
     assert [(each.reach, each.principal) for each in only(meaning(records, at)).exposures] == expected
+
+
+def test_one_replay_tells_of_several_calls_what_it_tells_of_each() -> None:
+    log = new_user()
+    log.call("PutUserPolicy", userName="u", policyName="p", policyDocument=text(allow("s3:*")))
+    log.call("CreatePolicy", policyName="p", policyDocument=text(allow("iam:*")))
+    log.call("AttachUserPolicy", userName="old", policyArn=POLICY)
+    log.call("DetachUserPolicy", userName="u", policyArn=ADMIN)  # it proves that it was attached
+    log.call("PutUserPolicy", userName="u", policyName="p", policyDocument=text(allow("s3:Get*")))
+    every = [each["eventID"] for each in log.records]
+    assert meanings(reversed(log.records), every) == [ask(log, at) for at in every]
+    assert [each.effect for each in meanings(log.records, every)] == [
+        "none",
+        "gains",
+        "none",
+        "gains",
+        "loses",
+        "loses",
+    ]

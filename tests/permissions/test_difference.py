@@ -197,3 +197,11 @@ def test_too_many_cases_are_not_no_difference() -> None:
     one = allow("s3:*", Condition={"StringEquals": keys})
     two = allow("s3:*", Condition={"StringEquals": {**keys, "aws:RequestTag/z": "x"}})
     assert not changed([one, two], [one]).none
+
+
+def test_a_key_with_several_values_meets_two_conditions_at_once() -> None:
+    both = {"StringEquals": {"aws:TagKeys": "red"}, "StringLike": {"aws:TagKeys": "bl*"}}
+    (gained,) = changed([], [allow("ec2:CreateTags", Condition=both)]).gained
+    assert len(gained.example.context["aws:tagkeys"]) == 2
+    never = {"StringEquals": {"aws:SourceIp": "10.0.0.1"}, "IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    assert changed([], [allow("ec2:CreateTags", Condition=never)]).none  # one request has one address

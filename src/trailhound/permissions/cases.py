@@ -21,6 +21,11 @@ Case = dict[str, Values]  # key of the request → its values; all others have n
 
 _CONTEXTS = 4096
 _SETS = 64  # of values of one key
+# Keys with several values in one request. Source: the IAM User Guide, "Multivalued context keys".
+_MANY = (
+    *("aws:tagkeys", "aws:calledvia", "aws:principalorgpaths", "aws:resourceorgpaths", "aws:sourceorgpaths"),
+    *("aws:principalservicenameslist", "dynamodb:attributes", "dynamodb:leadingkeys"),
+)
 _SOMEBODY = "somebody"  # who is behind a variable
 _STRANGER = "999999999999"  # an account that nobody names
 
@@ -177,7 +182,7 @@ def _bounds(block: str) -> Iterator[str]:
 def _told_apart(about: Sequence[Condition], values: list[Values], read: bool) -> tuple[list[Values], bool]:
     """One set of values for each way in which the conditions hold together; the absent key is a set, too."""
     linked = read or any("${" in value for each in about for value in each.values)
-    many = any(each.quantifier for each in about)
+    many = any(each.quantifier or each.key in _MANY for each in about)
     kept: dict[tuple[object, ...], Values] = {}
     waiting = [*values, ()]
     for each in waiting:  # grows while sets of values bring new cases

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,7 +13,7 @@ from trailhound.permissions import replay
 from trailhound.permissions.difference import Difference, Permission, difference
 from trailhound.permissions.document import Policy, Statement
 from trailhound.permissions.escalation import Escalation, opened
-from trailhound.permissions.estate import Estate, Held, Holder, held, statements_of, why
+from trailhound.permissions.estate import Estate, Held, Holder, Managed, held, statements_of, why
 from trailhound.permissions.evaluate import Document
 from trailhound.permissions.exposure import Exposure, exposures
 
@@ -57,31 +57,55 @@ def meaning(records: Iterable[replay.Call], at: str, *, own: Collection[str] = (
     after `at` are not looked at. `own`: accounts that are no outsiders, beyond those whose log this is.
     Raises RequestError when no record has this id.
     """
+    (change,) = meanings(records, [at], own=own)
+    return change
+
+
+def meanings(records: Iterable[replay.Call], at: Collection[str], *, own: Collection[str] = ()) -> list[Change]:
+    """`meaning` of several calls, in order of time; the log is replayed once."""
     calls = {str(each.get("eventID")): each for each in records}
-    call = calls.get(at)
-    if call is None:
-        raise RequestError(f"no record has the event id {at!r}", next_step="give the id of a call that is in the log")
-    ordered = sorted(calls.values(), key=lambda each: (str(each.get("eventTime")), str(each.get("eventID"))))
-    before = Estate()
-    for each in ordered[: ordered.index(call)]:
-        replay.apply(before, each)
-    replay.prove(before, call)
-    after = before.copy()
-    written = replay.apply(after, call)
-    ours = {replay.account(each) for each in ordered} | set(own)
-    parts = [part for each in written for part in _parts(_Step(before, after, call, each, frozenset(ours)))]
-    if rival := _rival(ordered, call, written):
+    if absent := [uid for uid in at if uid not in calls]:
+        raise RequestError(
+            f"no record has the event id {absent[0]!r}", next_step="give the id of a call that is in the log"
+        )
+    ordered = in_order(calls.values())
+    seconds: dict[Any, list[replay.Call]] = {}
+    for each in ordered:
+        seconds.setdefault(each.get("eventTime"), []).append(each)
+    ours = frozenset({replay.account(each) for each in ordered} | set(own))
+    wanted, found, estate = set(at), [], Estate()
+    for call in ordered:
+        if len(found) == len(wanted):
+            break
+        if str(call.get("eventID")) not in wanted:
+            replay.apply(estate, call)
+            continue
+        replay.prove(estate, call)
+        before, estate = estate, estate.copy()
+        written = replay.apply(estate, call)
+        steps = [_Step(before, estate, call, each, ours) for each in written]
+        found.append(_change(steps, call, _rival(seconds[call.get("eventTime")], call, written)))
+    return found
+
+
+def in_order(calls: Iterable[replay.Call]) -> list[replay.Call]:
+    """By time; the log has no order within a second."""
+    return sorted(calls, key=lambda each: (str(each.get("eventTime")), str(each.get("eventID"))))
+
+
+def _change(steps: Sequence[_Step], call: replay.Call, rival: str) -> Change:
+    parts = [part for step in steps for part in _parts(step)]
+    if rival:
         parts = [msgspec.structs.replace(each, effect="unknown", unknowns=(*each.unknowns, rival)) for each in parts]
-    first = written[0] if written else replay.Written("identity", "")
-    effects = {each.effect for each in parts}
+    first = steps[0].written if steps else replay.Written("identity", "")
     return Change(
-        event_uid=at,
+        event_uid=str(call.get("eventID")),
         time=_milliseconds(call),
         operation=str(call.get("eventName")),
-        kind=first.kind if written else "",
+        kind=first.kind if steps else "",
         subject=first.arn,
         name=first.name,
-        effect="refused" if call.get("errorCode") else _together(effects),
+        effect="refused" if call.get("errorCode") else _together({each.effect for each in parts}),
         parts=tuple(parts),
     )
 
@@ -102,11 +126,10 @@ def _together(effects: Collection[str]) -> Effect:
     return "unknown" if "unknown" in effects else "none"
 
 
-def _rival(ordered: list[replay.Call], call: replay.Call, written: tuple[replay.Written, ...]) -> str:
+def _rival(same_second: list[replay.Call], call: replay.Call, written: tuple[replay.Written, ...]) -> str:
     """Times are whole seconds: of two writes in one, the log does not say which came first."""
-    for each in ordered:
-        same_second = each is not call and each.get("eventTime") == call.get("eventTime")
-        if same_second and {w.arn for w in replay.apply(Estate(), each)} & {w.arn for w in written}:
+    for each in same_second:
+        if each is not call and {w.arn for w in replay.apply(Estate(), each)} & {w.arn for w in written}:
             return f"whether the call {each.get('eventID')} of the same second came before or after"
     return ""
 
@@ -149,7 +172,7 @@ def _unknown_before(step: _Step) -> str:
     holder = step.before.holders.get(arn, Holder())
     seen = {"identity": {*holder.inline, *holder.attached}, "membership": holder.groups}.get(kind, set())
     if kind in ("identity", "membership"):
-        known = holder.whole or name in seen or name in holder.gone
+        known = holder.whole or name in seen or name in holder.gone or _made_within(step.before, name)
         return "" if known else f"whether {arn} had {name} before lies before the log"
     if kind == "boundary":
         return "" if holder.boundary is not None else f"which boundary {arn} had before lies before the log"
@@ -237,7 +260,7 @@ def _policy_itself(step: _Step, unknown_before: str) -> Part:
     found = difference((one,), (other,))
     wide = difference(((*one, _ANYTHING),), ((*other, _ANYTHING),))
     unknown = tuple(filter(None, (unknown_before, _unknown_after(step))))
-    holders = () if created or _made_here(step) else (f"who holds {arn} since before the log",)
+    holders = () if created or _made_within(step.before, arn) else (f"who holds {arn} since before the log",)
     merged = _with(found, wide, {"deny"})
     # Nobody holds what has just been made: it grants nothing yet.
     effect: Effect = "none" if created and not unknown else _effect(merged, unknown)
@@ -251,9 +274,9 @@ def _policy_itself(step: _Step, unknown_before: str) -> Part:
     )
 
 
-def _made_here(step: _Step) -> bool:
-    managed = step.before.managed.get(step.written.arn)
-    return managed is not None and "v1" in managed.versions
+def _made_within(estate: Estate, policy: str) -> bool:
+    """Nobody had it before the log: its first version was written in it."""
+    return "v1" in estate.managed.get(policy, Managed()).versions
 
 
 def _policy_of_a_thing(step: _Step) -> Part:
