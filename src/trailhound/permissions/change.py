@@ -10,7 +10,7 @@ import msgspec
 
 from trailhound.errors import RequestError
 from trailhound.permissions import replay
-from trailhound.permissions.difference import Difference, Permission, difference
+from trailhound.permissions.difference import Difference, Layers, Permission, difference
 from trailhound.permissions.document import Policy, Statement
 from trailhound.permissions.escalation import Escalation, opened
 from trailhound.permissions.estate import Estate, Held, Holder, Managed, held, statements_of, why
@@ -230,9 +230,16 @@ def _compared(one: Held, other: Held, principal: str) -> Difference:
 
     A policy of a resource, or one older than the log, may allow it. The bound of a user does not hold back what the
     policy of a resource gives, so it counts only where policies of the user are not known."""
-    wide = difference(_layers(one, _ANYTHING), _layers(other, _ANYTHING))
+    wide = _wide(_layers(one), _layers(other))
     bounds = bool(one.missing or other.missing) or ":role/" in principal
     return _with(difference(_layers(one), _layers(other)), wide, {"deny", "ceiling"} if bounds else {"deny"})
+
+
+def _wide(one: Layers, other: Layers, anything: Statement = _ANYTHING) -> Difference:
+    """The difference if all were allowed besides: only what forbids or bounds can make one then."""
+    if max(len(one), len(other)) == 1 and all(each.effect == "Allow" for side in (one, other) for each in side[0]):
+        return Difference()
+    return difference(*(((*side[0], anything), *side[1:]) for side in (one, other)))
 
 
 def _with(known: Difference, wide: Difference, causes: set[str]) -> Difference:
@@ -247,9 +254,8 @@ def _with(known: Difference, wide: Difference, causes: set[str]) -> Difference:
     )
 
 
-def _layers(found: Held, *more: Statement) -> tuple[tuple[Statement, ...], ...]:
-    identity = (*found.identity, *more)
-    return (identity,) if found.boundary is None else (identity, found.boundary)
+def _layers(found: Held) -> Layers:
+    return (found.identity,) if found.boundary is None else (found.identity, found.boundary)
 
 
 def _policy_itself(step: _Step, unknown_before: str) -> Part:
@@ -258,7 +264,7 @@ def _policy_itself(step: _Step, unknown_before: str) -> Part:
     one, other = (statements_of([each.document(arn, step.day)]) for each in (step.before, step.after))
     created = step.call.get("eventName") == "CreatePolicy"
     found = difference((one,), (other,))
-    wide = difference(((*one, _ANYTHING),), ((*other, _ANYTHING),))
+    wide = _wide((one,), (other,))
     unknown = tuple(filter(None, (unknown_before, _unknown_after(step))))
     holders = () if created or _made_within(step.before, arn) else (f"who holds {arn} since before the log",)
     merged = _with(found, wide, {"deny"})
@@ -298,7 +304,7 @@ def _policy_of_a_thing(step: _Step) -> Part:
     found = sure = difference((one,), (other,))
     if kind == "resource" and ":kms:" not in arn:  # nobody has a key or a role but by its own policy
         anyone = msgspec.structs.replace(_ANYTHING, principals=(("AWS", "*"),))
-        found = _with(sure, difference(((*one, anyone),), ((*other, anyone),)), {"deny"})
+        found = _with(sure, _wide((one,), (other,), anyone), {"deny"})
     return Part(
         holder=arn,
         effect=_effect(found, tuple(unknown)),

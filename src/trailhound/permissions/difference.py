@@ -122,15 +122,15 @@ class _Comparison:
 
     def classes(self) -> Iterator[tuple[int, list[str]]]:
         """Actions of which the same statements speak, where the two sides have not the same of these."""
-        others = {
-            name for each in self.statements for p in each.actions for name in known.named(p)
-        } - known.everything()
-        masks: dict[str, int] = {}
-        for position, statement in enumerate(self.statements):
-            for name in covered(statement, frozenset(others)):
-                masks[name] = masks.get(name, 0) | 1 << position
+        spoken_of = _spoken_of(self.statements)
+        special = frozenset().union(*(listed for listed, _ in spoken_of))
         found: dict[int, list[str]] = {}
-        for name, mask in masks.items():
+        # Of all other actions the same statements speak.
+        rest = sum(1 << position for position, (_, but) in enumerate(spoken_of) if but)
+        if left := known.everything() - special:
+            found[rest] = list(left)
+        for name in special:
+            mask = sum(1 << at for at, (listed, but) in enumerate(spoken_of) if (name in listed) != but)
             found.setdefault(mask, []).append(name)
         for mask in sorted(found):
             if _within(self.before, mask) != _within(self.after, mask):
@@ -232,11 +232,19 @@ def _named(
     return found, complete
 
 
-def covered(statement: Statement, others: frozenset[str] = frozenset()) -> frozenset[str]:
-    """The actions that a statement speaks of, in lower case; `others`: actions that are not in our list."""
-    listed = {name for pattern in statement.actions for name in known.named(pattern)}
-    listed |= {name for name in others if any(matches(glob(pattern), name) for pattern in statement.actions)}
-    return (known.everything() | others) - listed if statement.not_actions else frozenset(listed)
+def _spoken_of(statements: Sequence[Statement]) -> list[tuple[frozenset[str], bool]]:
+    """Of each the actions that it speaks of, in lower case; or, with True, all but these."""
+    patterns = {pattern for each in statements for pattern in each.actions}
+    listed = {pattern: known.named(pattern) if pattern != "*" else frozenset() for pattern in patterns}
+    newer = frozenset().union(*listed.values()) - known.everything()  # not in our list: what wildcards do not stand for
+    for pattern in patterns - {"*"} if newer else ():
+        listed[pattern] |= {name for name in newer if matches(glob(pattern), name)}
+    return [
+        (frozenset(), not each.not_actions)
+        if "*" in each.actions
+        else (frozenset().union(*(listed[pattern] for pattern in each.actions)), each.not_actions)
+        for each in statements
+    ]
 
 
 def _permissions(found: dict[_Key, _Cells], comparison: _Comparison) -> tuple[Permission, ...]:

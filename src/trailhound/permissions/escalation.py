@@ -82,6 +82,7 @@ class _Reach:
 
     def __init__(self, held: Held, principal: str) -> None:
         self.principal = principal
+        self.identity = held.identity
         self.statements = (*held.identity, *(held.boundary or ()))
         found = aws.parse_arn(principal)
         self.account = found.account if found else ""
@@ -108,6 +109,8 @@ class _Reach:
 
     def _action(self, item: str, path: Path) -> Truth:
         action, _, target = item.partition("@")
+        if not any(each.effect == "Allow" and _speaks_of(each, action) for each in self.identity):
+            return FALSE
         context = {"iam:PassedToService": (path.passes,)} if action == "iam:PassRole" and path.passes else {}
         return some(self._allowed(action, name, context) for name in self._targets(action, target))
 
@@ -135,6 +138,10 @@ class _Reach:
         asked = Request(Caller("service", service), "sts:AssumeRole", role)
         trusted = isinstance(trust, Policy) and decide(asked, Policies(resource=trust)).outcome != "denied"
         return trusted and self._allowed("iam:PassRole", role, {"iam:PassedToService": (service,)}).value is not False
+
+
+def _speaks_of(statement: Statement, action: str) -> bool:
+    return actions.meant(statement.actions, action) != statement.not_actions
 
 
 @lru_cache(4096)
