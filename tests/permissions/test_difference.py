@@ -205,3 +205,10 @@ def test_a_key_with_several_values_meets_two_conditions_at_once() -> None:
     assert len(gained.example.context["aws:tagkeys"]) == 2
     never = {"StringEquals": {"aws:SourceIp": "10.0.0.1"}, "IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
     assert changed([], [allow("ec2:CreateTags", Condition=never)]).none  # one request has one address
+
+
+@pytest.mark.parametrize("account", ["999999999999", "999999999998"])
+def test_an_account_that_is_named_is_not_anyone(account: str) -> None:
+    trust = parsed({"Statement": {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}})
+    (gained,) = difference(((),), (trust.statements,)).gained
+    assert gained.principals == (f"account {account}",)

@@ -27,17 +27,17 @@ _MANY = (
     *("aws:principalservicenameslist", "dynamodb:attributes", "dynamodb:leadingkeys"),
 )
 _SOMEBODY = "somebody"  # who is behind a variable
-_STRANGER = "999999999999"  # an account that nobody names
 
 
 def callers(statements: Iterable[Statement]) -> dict[str, Caller]:
     """Those who are named, and one who is not: how we call them → who they are."""
     named = sorted({each for statement in statements for each in statement.principals})
+    stranger = next(n for n in map(str, range(999_999_999_999, 0, -1)) if not any(n in name for _, name in named))
     found: dict[str, Caller] = {}
     for kind, name in named:
-        found[_label(kind, name)] = _caller(kind, name)
+        found[_label(kind, name)] = _caller(kind, name, stranger)
     if named:
-        found.setdefault("anyone", _caller("AWS", "*"))
+        found.setdefault("anyone", _caller("AWS", "*", stranger))
     return found or {"": Caller("anonymous")}  # policies of an identity name nobody
 
 
@@ -52,12 +52,13 @@ def _label(kind: str, name: str) -> str:
     )
 
 
-def _caller(kind: str, name: str) -> Caller:
+def _caller(kind: str, name: str, stranger: str) -> Caller:
+    """`stranger`: an account that nobody names."""
     if kind != "AWS":
         kinds = {"Service": "service", "Federated": "federated"}
         return Caller(kinds.get(kind, "anonymous"), name)  # type: ignore[arg-type]
     found = aws.parse_arn(name)
-    account = _STRANGER if name == "*" else found.account if found else name
+    account = stranger if name == "*" else found.account if found else name
     if found and found.service == "sts":
         return Caller("role", aws.principal_arn(name), account, name)
     if found and found.resource != "root":
