@@ -21,6 +21,7 @@ from trailhound.cli import (
     search,
     simulate,
     sql,
+    state,
     status,
     verify,
 )
@@ -65,6 +66,7 @@ VERBS = {  # in the order of an investigation
     "investigate": investigate.investigate,
     "ask": ask.ask,
     "lineage": lineage.lineage,
+    "state": state.state,
     "search": search.search,
     "sql": sql.sql,
     "rules": rules.app,

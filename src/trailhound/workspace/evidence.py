@@ -15,6 +15,7 @@ from trailhound.ingest.ingest import IngestReport, ingest
 from trailhound.ingest.ledger import Status, status
 from trailhound.integrity.prove import verify_copy
 from trailhound.integrity.report import Verification
+from trailhound.investigation import scope as scoping
 from trailhound.lake import sql_guard, times
 from trailhound.lake.attribution import mentioned
 from trailhound.lake.lake import Lake
@@ -24,6 +25,7 @@ from trailhound.simulation.simulate import simulate
 from trailhound.simulation.truth import Truth
 from trailhound.sources.aws import Access
 from trailhound.sources.layout import Selection
+from trailhound.states.state import Resource, State
 from trailhound.workspace.reading import Progress, Reading
 
 
@@ -114,6 +116,15 @@ class Evidence(Reading):
         and what that identity still holds at a time (docs/how-to/find-who-it-really-was.md)."""
         _, engine, _ = self._reading(derived=True)
         return lineage(engine, key_or_session, times.interval(at).end - 1 if at else None)
+
+    def state(self, observable: str, *, at: str | None = None) -> State:
+        """What `KIND=VALUE` was at a time (default: the end of the log), and each change up to it, by the log alone
+        (docs/how-to/see-what-a-thing-was.md).
+        """
+        asked = scoping.parse(observable)
+        engine, _, index = self._indexed(derived=True)
+        found = Resource(engine, index, asked.kind, asked.value)
+        return found.at(times.interval(at).end - 1 if at else found.span.last)
 
     def sql(self, query: str, *, version: int | None = None) -> Rows:
         """One reading statement over the lake's tables; `events` has `session_uid` and `origin_uid` where it asks.

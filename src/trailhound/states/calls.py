@@ -1,0 +1,180 @@
+"""The calls of the log that may have written to a resource, and the time of which calls may be missing.
+
+The table of observables says on which days the resource is named, so that no others are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from trailhound.engines import dialect
+from trailhound.engines.duckdb import DuckDB, Rows
+from trailhound.errors import RequestError
+from trailhound.identity.occurrences import Occurrences
+from trailhound.ingest import coverage, proofs
+from trailhound.ingest.coverage import ALL, Stretch
+from trailhound.ingest.switches import MANAGEMENT
+from trailhound.lake.places import Place, Places, both, condition, either
+from trailhound.lake.times import text
+from trailhound.states.history import Hole
+from trailhound.states.kinds import Kind
+from trailhound.states.places import Call
+from trailhound.vocab.aws import MASKS, parse_arn, principal_arn, undated
+
+_COLUMNS = """
+metadata.uid AS uid, time, api.operation AS operation, coalesce(cloud.region, '') AS region,
+coalesce(cloud.account.uid, '') AS account, principal_uid, api.request.data AS request, api.response.data AS response,
+status_id = 1 AND source_uid NOT IN (SELECT uid FROM object_states WHERE state = 'broken') AS certain,
+coalesce(metadata.correlation_uid, '') AS copy
+"""
+_LOST = ("missing", "broken", "logging_stopped", "logging_narrowed")
+
+
+class Subject(NamedTuple):
+    """A resource as the log names it."""
+
+    uid: str
+    names: tuple[str, ...]
+    account: str
+    regions: frozenset[str]  # in which calls that name it are recorded
+
+
+def subject(engine: DuckDB, index: Occurrences, kind: Kind, value: str) -> Subject:
+    """The one resource of this kind that the log knows by this id, name or ARN.
+
+    Raises RequestError when no event names it, or when several are called so.
+    """
+    if kind.regions == "any":  # an account is there without being named
+        return Subject(value, (value,), value, frozenset())
+    asked = principal_arn(value)
+    rows = engine.query(
+        "SELECT r.uid AS uid, r.name AS name, coalesce(r.account_uid, '') AS owner, cloud.account.uid AS account, "
+        "cloud.region AS region, min(time) AS first FROM (SELECT *, unnest(resources) AS r FROM events "
+        f"WHERE {condition(index.equal(asked))}) WHERE r.type = $type AND (r.uid = $value OR r.name = $value) "
+        "GROUP BY ALL ORDER BY first, uid, account",
+        {"type": kind.type, "value": asked},
+    )
+    if not rows:
+        raise RequestError(
+            f"no event names the {kind.type.rpartition('::')[2]} {value}",
+            causes=("another spelling", "its logs are not ingested"),
+            next_step=f"try `trailhound search '{value}'`",
+        )
+    exact = {row["uid"] for row in rows if row["uid"] == asked and parse_arn(asked)}
+    uids = exact or {row["uid"] for row in rows if parse_arn(row["uid"])} or {row["uid"] for row in rows}
+    if len(uids) > 1:
+        raise RequestError(
+            f"{len(uids)} things of the log are called {value}: {', '.join(sorted(uids)[:5])}",
+            next_step="give the ARN of the one that is meant",
+        )
+    return _subject(uids.pop(), rows)
+
+
+def _subject(uid: str, rows: Rows) -> Subject:
+    arn = parse_arn(uid)
+    name = next((row["name"] for row in rows if row["uid"] == uid), uid)
+    if arn and arn.account.isdigit():
+        here = [row for row in rows if row["account"] == arn.account and arn.region in ("", row["region"])]
+        return Subject(uid, (uid, name), arn.account, frozenset(row["region"] or "" for row in here))
+    account = next((row["owner"] for row in rows if row["owner"]), rows[0]["account"] or "")
+    return Subject(uid, (uid, name), account, frozenset(row["region"] or "" for row in rows))
+
+
+def calls(engine: DuckDB, index: Occurrences, kind: Kind, about: Subject) -> list[Call]:
+    """Those that name it, and those that may have meant it: whose subject the log does not show."""
+    proofs.mount_object_states(engine)
+    service = dialect.equals(dialect.column("api.service.name"), f"{kind.service}.amazonaws.com")
+    wrote = f"{service} AND {dialect.one_of('api.operation', kind.calls)} AND status_id IS DISTINCT FROM 2"
+    names = ", ".join(map(dialect.literal, dict.fromkeys(about.names)))
+    type_ = dialect.literal(kind.type)
+    named = (
+        f"len(list_filter(resources, lambda r: r.type = {type_} AND (r.uid IN ({names}) OR r.name IN ({names})))) > 0"
+    )
+    naming = _writing(kind, either(*(index.equal(name) for name in (about.uid, about.names[-1]))))
+    rows = engine.query(f"SELECT {_COLUMNS} FROM events WHERE {naming} AND {wrote} AND {named}")
+    rows += engine.query(
+        f"SELECT {_COLUMNS} FROM events WHERE {_writing(kind, index.equal(about.account))} AND {wrote} "
+        f"AND cloud.account.uid = $account AND NOT {named} AND ({_unnamed(kind, about)})",
+        {"account": about.account},
+    )
+    found: dict[str, Call] = {}
+    for row in rows:
+        call = Call(**{**row, "request": _object(row["request"]), "response": _object(row["response"])})
+        call = call._replace(operation=undated(call.operation))
+        if (other := found.get(call.uid)) and other != call:  # two records of one event that contradict each other
+            call = call._replace(certain=False)
+        found[call.uid] = call
+    return [call for call in found.values() if _here(call, about)]
+
+
+def _writing(kind: Kind, places: Places | None) -> str:
+    """SQL of the days and calls of these that write to the kind."""
+    return condition(both(places, {day: Place(frozenset(kind.calls)) for day in places or {}}) or {})
+
+
+def _here(call: Call, about: Subject) -> bool:
+    """Of a thing that is named by its bare name, another account or Region has another."""
+    arn = parse_arn(about.uid)
+    return not arn or not arn.account.isdigit() or (call.account == arn.account and arn.region in ("", call.region))
+
+
+def _unnamed(kind: Kind, about: Subject) -> str:
+    """SQL of calls whose subject the log does not show, or shows by a name that is no id, or does not list."""
+    request = "coalesce(api.request.data, '')"
+    parts = [f"NOT starts_with({request}, '{{')", f"contains({request}, '\"omitted\"')"]
+    parts += [f"contains({request}, {dialect.literal(mask)})" for mask in sorted(MASKS)]
+    if kind.prefix:
+        improper = f"r.type = {dialect.literal(kind.type)} AND NOT starts_with(r.uid, {dialect.literal(kind.prefix)})"
+        parts.append(f"len(list_filter(resources, lambda r: {improper})) > 0")
+    unlisted = sorted({call for write in kind.writes if write.unnamed for call in write.calls})
+    if unlisted:
+        name = dialect.literal(f'"{about.names[-1]}"')
+        parts.append(f"({dialect.one_of('api.operation', unlisted)} AND contains({request}, {name}))")
+    return " OR ".join(parts)
+
+
+def _object(data: str | None) -> Any:
+    try:
+        return msgspec.json.decode(data) if data else None
+    except (msgspec.DecodeError, RecursionError):  # shows nothing
+        return None
+
+
+class Span(NamedTuple):
+    """From the first to the last event of an account, epoch ms."""
+
+    first: int
+    last: int
+
+
+def span(engine: DuckDB, account: str) -> Span:
+    (row,) = engine.query(
+        "SELECT min(time) AS first, max(time) AS last FROM events WHERE coalesce(cloud.account.uid, '') = $account",
+        {"account": account},
+    )
+    return Span(**row)
+
+
+def holes(engine: DuckDB, kind: Kind, account: str, regions: Iterable[str]) -> list[Hole]:
+    """When calls of the kind may have been made that are not in the log."""
+    found = coverage.stretches(engine, coverage.series(engine, account))
+    places = {ALL, *regions}
+    return [
+        Hole(one.since, one.until, _because(one), one.kind)
+        for one in found
+        if one.kind in _LOST
+        and one.category == MANAGEMENT
+        and (kind.regions == "any" or one.region in places)
+        and (one.what != "global_services" or kind.service == "iam")
+    ]
+
+
+def _because(one: Stretch) -> str:
+    where = "" if one.region == ALL else f" in {one.region}"
+    until = text(one.until) if one.until is not None else "its end"
+    return (
+        f"the log of account {one.account_uid} may lack calls{where} from {text(one.since)} to {until}: {one.because}"
+    )

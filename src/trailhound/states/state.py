@@ -1,0 +1,182 @@
+"""A resource and a moment → its attributes, each with its calls."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from trailhound.engines.duckdb import DuckDB
+from trailhound.identity.occurrences import Occurrences
+from trailhound.lake.times import text
+from trailhound.states import calls as log
+from trailhound.states.conclusions import CONCLUSIONS, Conclusion
+from trailhound.states.history import Cell, Field, History, Step
+from trailhound.states.kinds import EXISTS, Attribute, kind
+
+Known = Literal["known", "in part", "unknown"]
+_NO_BLOCK = Field(Cell(None, (), "no call writes it"))
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attribute was. Of a set or map that is known in part, `value` has what was surely in it, and `not_in`
+    what surely was not."""
+
+    known: Known
+    value: Any = None  # None: known to be none; a list of a set, an object of a map
+    not_in: tuple[str, ...] = ()
+    because: str = ""  # why it is not known, or not whole
+    event_uids: tuple[str, ...] = ()  # the calls that it stands on
+
+
+class Fact(Value, frozen=True, kw_only=True):
+    attribute: str
+    since: int | None = None  # when it was last written, epoch ms
+    not_covered: str = ""  # what changes it without a call that the log could have
+    how_to_get: str = ""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What one call wrote, or several of the same second."""
+
+    time: int
+    attribute: str
+    before: Value
+    after: Value
+    event_uids: tuple[str, ...]
+    operations: tuple[str, ...]
+    principal_uids: tuple[str, ...]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """A resource at a moment. Times in epoch ms."""
+
+    kind: str
+    value: str  # the form by which it is known: see `events.resources`
+    account_uid: str
+    at: int
+    log_begins: int  # of its account
+    log_ends: int
+    exists: Value
+    facts: tuple[Fact, ...]  # none where it is known not to exist
+    changes: tuple[Change, ...]  # all up to that moment, in order of time
+
+
+class Resource:
+    """One resource of the log through all of its time. Raises RequestError as `calls.subject` does."""
+
+    def __init__(self, engine: DuckDB, index: Occurrences, kind_name: str, value: str) -> None:
+        self.kind_name = kind_name
+        self.kind = kind(kind_name)
+        self.about = log.subject(engine, index, self.kind, value)
+        found = log.calls(engine, index, self.kind, self.about)
+        self.span = log.span(engine, self.about.account)
+        holes = log.holes(engine, self.kind, self.about.account, self.about.regions)
+        before = f"the log of account {self.about.account} begins at {text(self.span.first)}, and no call up to then writes this"
+        self.history = History(self.kind, self.about.names, found, holes, before)
+        self._account = Resource(engine, index, "account", self.about.account) if kind_name == "bucket" else None
+
+    def at(self, time: int) -> State:
+        step = self.history.at(time)
+        late = (
+            f"the log of account {self.about.account} ends at {text(self.span.last)}" if time > self.span.last else ""
+        )
+        exists = _value(step.state[EXISTS], "one", late)
+        facts = () if exists.known == "known" and exists.value is False else tuple(self._facts(step, time, late))
+        return State(
+            kind=self.kind_name,
+            value=self.about.uid,
+            account_uid=self.about.account,
+            at=time,
+            log_begins=self.span.first,
+            log_ends=self.span.last,
+            exists=exists,
+            facts=facts,
+            changes=tuple(one for one in self.changes() if one.time <= time),
+        )
+
+    def changes(self) -> Iterator[Change]:
+        """Every write, in order of time; one that writes what was there already is none."""
+        before = self.history.steps[0]
+        for step in self.history.steps[1:]:
+            for name, field in step.state.items():
+                if step.calls and field.told != before.state[name].told:
+                    holds = self.kind.attribute(name).holds
+                    yield Change(
+                        time=step.time,
+                        attribute=name,
+                        before=_value(before.state[name], holds),
+                        after=_value(field, holds),
+                        event_uids=tuple(call.uid for call in step.calls),
+                        operations=tuple(dict.fromkeys(call.operation for call in step.calls)),
+                        principal_uids=tuple(dict.fromkeys(call.principal_uid for call in step.calls)),
+                    )
+            before = step
+
+    def _facts(self, step: Step, time: int, late: str) -> Iterator[Fact]:
+        how = self.kind.read_now.format(
+            shlex.quote(self.about.names[-1] if self.kind.prefix != "arn:" else self.about.uid)
+        )
+        for name, spec in self.kind.attributes.items():
+            yield _fact(name, step.state[name], spec, late, how)
+        for one in CONCLUSIONS.get(self.kind_name, ()):
+            yield self._conclusion(one, step, time, late, how)
+
+    def _conclusion(self, one: Conclusion, step: Step, time: int, late: str, how: str) -> Fact:
+        block = self._account.history.at(time).state["access_block"] if self._account else _NO_BLOCK
+        cell = one.conclude(step.state, block, self.about.account)
+        known: Known = "unknown" if cell.because or late else "known"
+        times = [t for name in one.rests_on if (t := step.state[name].time) is not None]
+        return Fact(
+            attribute=one.name,
+            known=known,
+            value=cell.value if known == "known" else None,
+            because=late or cell.because,
+            event_uids=cell.events,
+            since=max(times, default=None) if known == "known" else None,
+            how_to_get="" if known == "known" else _now(how),
+        )
+
+
+def _fact(name: str, field: Field, spec: Attribute, late: str, how: str) -> Fact:
+    value = _value(field, spec.holds, late)
+    return Fact(
+        attribute=name,
+        since=field.time,
+        not_covered=spec.not_covered,
+        how_to_get="" if value.known == "known" else _now(how),
+        **msgspec.structs.asdict(value),
+    )
+
+
+def _now(how: str) -> str:
+    return f"ingest what is missing; what it is by now, not then: {how}"
+
+
+def _value(field: Field, holds: str, late: str = "") -> Value:
+    events = _events([field.rest, *field.entries.values()])
+    if late:
+        return Value(known="unknown", because=late, event_uids=events)
+    if holds == "one":
+        known: Known = "unknown" if field.rest.because else "known"
+        return Value(known=known, value=field.rest.value, because=field.rest.because, event_uids=events)
+    there = {
+        key: cell.value for key, cell in sorted(field.entries.items()) if not cell.because and cell.value is not None
+    }
+    absent = tuple(sorted(key for key, cell in field.entries.items() if cell.told == (None, True)))
+    unsure = [cell.because for cell in field.entries.values() if cell.because]
+    because = next((why for why in (field.rest.because, *unsure) if why), "")
+    known = "known" if not because else "in part" if there or absent else "unknown"
+    return Value(
+        known=known,
+        value=None if known == "unknown" else sorted(there) if holds == "set" else there,
+        not_in=absent if because else (),
+        because=because,
+        event_uids=events,
+    )
+
+
+def _events(cells: Sequence[Cell]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(uid for cell in cells for uid in cell.events))
