@@ -21,6 +21,7 @@ from trailhound.lake.attribution import SESSION_UID
 from trailhound.lake.times import DAY
 from trailhound.model import Basis, Finding
 from trailhound.settings import Settings
+from trailhound.vocab import attack
 
 # Slices that begin where the log does, and those of the last day before the subject; `subject` is of its own time only.
 _OF_ANY_TIME = {"place", "target"}
@@ -68,6 +69,7 @@ class Evidence:
             "ips": list(scope.of("ip_address")),
             "resources": list(scope.resources),
             "expected_countries": list(settings.expected.countries),
+            **_named_by_rules(findings, scope),
         }
         self.ledger = beside.ledger if beside else Ledger(engine, sorted({scope.account, *scope.of("account")}))
         self._places = self.ledger.places
@@ -181,6 +183,9 @@ class Evidence:
                 "uid": "VARCHAR",
                 "title": "VARCHAR",
                 "principal_uid": "VARCHAR",
+                "account_uid": "VARCHAR",
+                "status": "VARCHAR",
+                "src_ips": "VARCHAR[]",
                 "first_seen_time": "BIGINT",
                 "last_seen_time": "BIGINT",
                 "event_uids": "VARCHAR[]",
@@ -224,6 +229,19 @@ class _Dated(msgspec.Struct, frozen=True):
     def of(cls, change: Any) -> _Dated:
         since, until = times.interval(change.since).start, times.interval(change.until).end - 1
         return cls(change.reason, change.principal, change.operations, since, until)
+
+
+def _named_by_rules(findings: Sequence[Finding], scope: Scope) -> dict[str, list[str]]:
+    """What ATT&CK calls it, by the rules that alerted on these events: techniques, and tactics in the order of the matrix."""
+    uids = set(scope.event_uids)
+    alerted = [f for f in findings if f.uid == scope.finding_uid or not uids.isdisjoint(f.event_uids)]
+    known = attack.techniques()
+    named = {known[uid].uid: known[uid] for finding in alerted for uid in finding.attacks if uid in known}
+    of_them = {tactic for one in named.values() for tactic in one.tactics}
+    return {
+        "techniques": [f"{uid} {one.name}" for uid, one in sorted(named.items())],
+        "tactics": [tactic for tactic in attack.TACTICS if tactic in of_them],
+    }
 
 
 def _values(engine: DuckDB, table: str, rows: Sequence[Any], columns: Mapping[str, str]) -> None:
