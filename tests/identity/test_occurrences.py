@@ -114,6 +114,17 @@ def test_a_search_with_the_index_finds_what_one_without_it_finds(made: list[dict
     engine.close()
 
 
+@given(st.lists(members, min_size=1, max_size=6))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_no_day_on_which_a_value_stands_is_left_out(made: list[dict[str, Any]]) -> None:
+    engine = listing([record(n, **one) for n, one in enumerate(made)])
+    columns = ("principal_uid", "src_endpoint.ip", '"user".uid', "unnest(resources).uid")
+    stands = " UNION ALL ".join(f"SELECT event_day AS day, {column} AS value FROM events" for column in columns)
+    for row in engine.query(f"SELECT value, list(DISTINCT day) AS days FROM ({stands}) WHERE value <> '' GROUP BY ALL"):
+        assert {*row["days"]} <= {*index(engine).days_of([row["value"]])}, row
+    engine.close()
+
+
 def test_only_the_days_and_calls_in_which_it_occurs_are_read() -> None:
     engine = listing(
         [record(0, requestParameters={"instanceId": INSTANCE}), record(1), record(2, eventName="StopInstances")]
@@ -121,6 +132,8 @@ def test_only_the_days_and_calls_in_which_it_occurs_are_read() -> None:
     (day, place), *more = index(engine).equal(INSTANCE).items()
     assert (day, place.calls, more) == ("2026-01-01", frozenset({"DescribeInstances"}), [])
     assert index(engine).within(INSTANCE) == index(engine).equal(INSTANCE)
+    assert index(engine).days_of([INSTANCE, "nobody"]) == ["2026-01-01"]
+    assert index(engine).days_of(["nobody"]) == index(engine).days_of([]) == []
     assert index(engine).within(KEY) == {}
     assert index(engine).within("alice") is None  # may stand where nothing was read
 

@@ -78,8 +78,14 @@ class Occurrences:
         return operand in self._operands
 
     def equal(self, value: str) -> Places:
-        bucket = value.partition("/")[0]  # of an object only its bucket is listed
-        return self._places(f"{_named(value)} OR (kind = 'bucket' AND {dialect.equals('value', bucket)})")
+        bucket = dialect.equals("value", _bucket(value))
+        return self._places(f"{_named(value)} OR (kind = 'bucket' AND {bucket})")
+
+    def days_of(self, values: Collection[str]) -> list[str]:
+        listed = ", ".join(map(dialect.literal, sorted({*values, *map(_bucket, values)}))) or "NULL"
+        where = f"value IN ({listed}) OR name IN ({listed}) OR kind = '{NOT_INDEXED}'"
+        rows = self._engine.query(f"SELECT DISTINCT event_day FROM observables WHERE {where}")
+        return sorted({row["event_day"] for row in rows} | self._behind.keys())
 
     def within(self, text: str) -> Places | None:
         piece = traced(text)
@@ -99,6 +105,11 @@ class Occurrences:
             for row in rows
         }
         return {**found, **self._behind}
+
+
+def _bucket(value: str) -> str:
+    """Of an object only its bucket is listed."""
+    return value.partition("/")[0]
 
 
 def _named(value: str) -> str:

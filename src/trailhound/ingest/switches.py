@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
 
 _STOP = ("StopLogging", "DeleteTrail")
@@ -70,8 +71,8 @@ def _calls(engine: DuckDB, account_uid: str) -> Iterator[_Call]:
     rows = engine.query(
         "SELECT time, api.operation AS operation, coalesce(cloud.region, '') AS region, api.request.data AS request "
         "FROM events WHERE cloud.account.uid = $account AND api.service.name = 'cloudtrail.amazonaws.com' "
-        "AND status_id = 1 AND list_contains($calls, api.operation) ORDER BY time, metadata.uid",
-        {"account": account_uid, "calls": list(_CALLS)},
+        f"AND status_id = 1 AND api.operation IN ({', '.join(map(dialect.literal, _CALLS))}) ORDER BY time, metadata.uid",
+        {"account": account_uid},
     )
     for row in rows:
         try:

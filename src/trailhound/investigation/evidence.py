@@ -18,6 +18,7 @@ from trailhound.investigation.basis import Ledger
 from trailhound.investigation.scope import LOOK_AHEAD, LOOK_BACK, Scope, day
 from trailhound.lake import times
 from trailhound.lake.attribution import SESSION_UID
+from trailhound.lake.places import Index
 from trailhound.lake.times import DAY
 from trailhound.model import Basis, Finding
 from trailhound.settings import Settings
@@ -25,7 +26,8 @@ from trailhound.vocab import attack
 
 # Slices that begin where the log does, and those of the last day before the subject; `subject` is of its own time only.
 _OF_ANY_TIME = {"place", "target"}
-_OF_THE_DAY = {"subject", "hands", "unfollowed"}
+_OF_THE_DAY = {"subject", "hands", "unfollowed", "sign_in"}
+_EVENTS = re.compile(r"(\b(?:FROM|JOIN)\s+)events\b")
 _SESSIONS = re.compile(r"\b(?:FROM|JOIN)\s+sessions\b")
 
 
@@ -39,8 +41,11 @@ class Evidence:
         settings: Settings,
         findings: Sequence[Finding],
         beside: Evidence | None = None,  # the last that was taken of this engine, around the same events and accounts
+        index: Index | None = None,  # of the engine's events
     ) -> None:
         self.scope = scope
+        self._index = beside._index if beside else index
+        self._days_of: dict[frozenset[str], list[str]] = {}
         self.settings = settings
         self._engine = engine
         self._ready: dict[str, None] = {}
@@ -153,6 +158,21 @@ class Evidence:
         extra = f", {table.extra}" if table.extra else ""
         return f"SELECT {table.columns or f'{spec.columns}, source_uid'}{extra} FROM {table.from_.replace('{session}', SESSION_UID)}"
 
+    def _narrowed(self, name: str) -> str:
+        """The same, of the days alone on which its events can be: files of other days are not opened."""
+        names, select = questions.tables().tables[name].names, self._select(name)
+        if self._index is None or not names:
+            return select
+        values = frozenset[str]().union(*(self._values_of(each) for each in names))
+        if values not in self._days_of:
+            self._days_of[values] = self._index.days_of(values)
+        days = ", ".join(map(dialect.literal, self._days_of[values])) or "NULL"
+        return _EVENTS.sub(lambda at: f"{at[1]}(SELECT * FROM events WHERE event_day IN ({days})) AS events", select)
+
+    def _values_of(self, parameter: str) -> frozenset[str]:
+        value = self.parameters[parameter]
+        return frozenset((value,) if isinstance(value, str) else value)
+
     def _alike(self, parameters: Mapping[str, Any]) -> dict[str, None]:
         """The slices that would be the same with these parameters."""
         other = [name for name, value in self.parameters.items() if parameters[name] != value]
@@ -165,7 +185,7 @@ class Evidence:
 
     def _take(self, name: str) -> None:
         if name not in self._ready:
-            select = self._select(name)
+            select = self._narrowed(name)
             with with_sessions(self._engine) if _SESSIONS.search(select) else nullcontext():
                 self._engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}", self.parameters)
             self._ready[name] = None

@@ -105,6 +105,7 @@ class Table(_Spec, frozen=True, kw_only=True):
     """`from` may read the tables above it in the file."""
 
     holds: str
+    names: tuple[str, ...] = ()  # parameters, of one of whose values each of its events tells: an index knows where
     from_: str = msgspec.field(name="from")
     columns: str = ""  # instead of those that the slices share
     extra: str = ""

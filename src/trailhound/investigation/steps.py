@@ -13,6 +13,7 @@ from trailhound.investigation import gaps, left_out, narrative, recommendations,
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
+from trailhound.lake.places import Index
 from trailhound.model import (
     Answer,
     Artifact,
@@ -49,6 +50,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     engine: DuckDB
     settings: Settings
     findings: Sequence[Finding]
+    index: Index | None = None  # of the engine's events
     as_of: Mapping[str, Any]
     versions: Mapping[str, str]
 
@@ -62,7 +64,7 @@ def investigate(
     progress: asking.Progress | None = None,
 ) -> Investigation:
     """Run all five steps over one scope. Same lake, settings and versions: same bytes."""
-    evidence = Evidence(inputs.engine, scope, inputs.settings, inputs.findings)
+    evidence = Evidence(inputs.engine, scope, inputs.settings, inputs.findings, index=inputs.index)
     subject = Subject(
         title=finding.title
         if finding

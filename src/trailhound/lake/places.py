@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import inf, isfinite
 from typing import NamedTuple, Protocol
 
@@ -32,6 +32,10 @@ class Index(Protocol):
 
     def equal(self, value: str) -> Places:
         """Where any such column has this value, in any case."""
+        ...
+
+    def days_of(self, values: Collection[str]) -> list[str]:
+        """On which days any such column has one of these values, as it is written here."""
         ...
 
     def within(self, text: str) -> Places | None:

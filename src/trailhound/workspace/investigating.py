@@ -43,7 +43,7 @@ class Investigating(Assessing):
                 "name one finding, or one observable", next_step="`trailhound findings` lists the findings"
             )
         engine, snapshot, index = self._indexed()
-        inputs = self._inputs(engine, snapshot)
+        inputs = self._inputs(engine, snapshot, index)
         if finding_uid is not None:
             finding = self._subject(engine, finding_uid, inputs.findings)
             scope = scoping.of_finding(engine, finding)
@@ -61,7 +61,7 @@ class Investigating(Assessing):
 
         document, faults = read(Path(path))
         engine, snapshot, index = self._indexed()
-        inputs = self._inputs(engine, snapshot)
+        inputs = self._inputs(engine, snapshot, index)
         finding, observable = document.finding, document.subject.observable
         scope = again = None
         with suppress(RequestError):  # of what it is about nothing is there any more
@@ -81,7 +81,7 @@ class Investigating(Assessing):
         scope = self._scope(engine, about, at, window, index)
         if about.kind in scope.values and (about.kind != "user" or scope.one_actor):  # a name may be that of several
             scope = msgspec.structs.replace(scope, values={**scope.values, about.kind: (about.value,)})
-        evidence = Evidence(engine, scope, self.settings, self._stored(engine))
+        evidence = Evidence(engine, scope, self.settings, self._stored(engine), index=index)
         if not answers.applies(asked, evidence):
             raise RequestError(
                 f"{asked.id} cannot be asked of {observable}",
@@ -105,12 +105,13 @@ class Investigating(Assessing):
             )
         return scoping.of_observable(engine, asked, until - times.duration(window), until, index)
 
-    def _inputs(self, engine: DuckDB, snapshot: Snapshot) -> steps.Inputs:
+    def _inputs(self, engine: DuckDB, snapshot: Snapshot, index: Occurrences) -> steps.Inputs:
         context.mount(engine)
         return steps.Inputs(
             engine=engine,
             settings=self.settings,
             findings=self._stored(engine),
+            index=index,
             as_of=self._as_of(engine, snapshot),
             versions=_versions(),
         )
