@@ -15,6 +15,7 @@ def test_an_investigation_with_the_index_is_the_same_to_the_byte(case, story):
     played = case(story)
     engine, finding = played.engine, played.finding
     days = [row["event_day"] for row in engine.query("SELECT DISTINCT event_day FROM events")]
+    assert OBSERVABLES.prepare
     OBSERVABLES.prepare(engine)
     engine.execute(f"CREATE OR REPLACE TEMP TABLE observables AS SELECT *, '' AS week FROM ({OBSERVABLES.select})")
     index = Occurrences(engine, days)
