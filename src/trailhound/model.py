@@ -236,10 +236,65 @@ class Explanation(_Frozen, frozen=True, kw_only=True):
     would_change_if: str
 
 
+class Turn(_Frozen, frozen=True, kw_only=True):
+    """An open answer that would change the verdict by itself, if it came out so."""
+
+    answer: str  # uid
+    verdict: Verdict
+    disposition: Disposition
+
+
+class Triage(_Frozen, frozen=True, kw_only=True):
+    """One of the three questions that decide how urgent it is."""
+
+    asks: str
+    verdict: Verdict
+    sentence: str
+    answers: tuple[str, ...]  # uids
+
+
+class Severity(_Frozen, frozen=True, kw_only=True):
+    """How urgent it is, by the triage frame of AWS's incident response guide."""
+
+    priority: Literal["P1", "P2", "P3"]
+    reasons: tuple[Triage, ...]  # what makes it P1 or P2; empty where nothing does
+    triage: tuple[Triage, ...]  # unauthorised? data? still active?
+
+
 class Conclusion(_Frozen, frozen=True, kw_only=True):
     disposition: Disposition
     confidence: Literal["low", "medium", "high"]
     explanations: tuple[Explanation, ...]
+    turns: tuple[Turn, ...] = ()  # what would change it, of what is not known
+    severity: Severity | None = None
+
+
+class Lead(_Frozen, frozen=True, kw_only=True):
+    """An artifact that an answer revealed, and what became of it."""
+
+    observable: Observable
+    status: Literal["followed", "set aside", "not followed", "open"]  # a finished chase leaves none open
+    score: int  # how much it could change the verdict, in points of weight
+    reason: str  # what the score is made of; why it was set aside; why it was not followed
+    distance: int  # hops from the alert
+    answers: tuple[str, ...]  # uids of what was asked of it
+
+
+class Hop(_Frozen, frozen=True, kw_only=True):
+    """From one artifact to another, by the answer that revealed it."""
+
+    source: Observable
+    target: Observable
+    answer: str  # uid
+
+
+class Chase(_Frozen, frozen=True, kw_only=True):
+    """Step 4 as a graph."""
+
+    leads: tuple[Lead, ...]  # the followed first
+    hops: tuple[Hop, ...]
+    budget: int  # artifacts that may be followed
+    omitted: int  # leads that are not listed, none of them followed
 
 
 class Sentence(_Frozen, frozen=True, kw_only=True):
@@ -328,3 +383,4 @@ class Investigation(_Frozen, frozen=True, kw_only=True):
     versions: dict[str, str]
     exhibits: tuple[Exhibit, ...] = ()  # what sentences of the narrative cite first, in order of time
     cited: tuple[Cited, ...] = ()  # all that anything in the document cites
+    chase: Chase | None = None  # step 4: what the answers revealed, and what was followed

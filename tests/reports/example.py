@@ -16,22 +16,28 @@ from trailhound.model import (
     Artifact,
     Basis,
     Chart,
+    Chase,
     Conclusion,
     Exhibit,
     Explanation,
     Finding,
     Gap,
+    Hop,
     Integrity,
     Investigation,
+    Lead,
     Moment,
     Observable,
     Paragraph,
     Recommendation,
     Resource,
     Sentence,
+    Severity,
     Source,
     Step,
     Subject,
+    Triage,
+    Turn,
     Unknown,
 )
 
@@ -273,6 +279,33 @@ TIMELINE = (
     Moment(time=at("2020-11-06 03:24:02"), sentence="Roboman1 called DescribeInstances.", event_uid=event("after"), phase="after"),
 )  # fmt: skip
 
+SEVERITY = Severity(
+    priority="P1",
+    reasons=(Triage(asks="", verdict="yes", sentence="production was hit", answers=(UID["instance.first_seen"],)),),
+    triage=(
+        Triage(asks="Was it unauthorised?", verdict="yes", sentence="the verdict is malicious", answers=()),
+        Triage(asks="Is it still going on?", verdict="unknown", sentence="it is not known", answers=()),
+    ),
+)
+HELPER = Observable(kind="user", value="arn:aws:iam::0123456789:user/helper")
+CHASE = Chase(
+    leads=(
+        Lead(observable=HELPER, status="followed", score=8, reason="its answers can weigh 8", distance=1,
+             answers=(UID["operation.what_followed"],)),
+        Lead(observable=Observable(kind="ip_address", value="203.0.113.9"), status="not followed", score=3,
+             reason="beyond the budget of one artifact", distance=2, answers=()),
+        Lead(observable=Observable(kind="ip_address", value="198.51.100.7"), status="set aside", score=3,
+             reason="Roboman1 called from it on forty days before the alert", distance=1, answers=()),
+    ),
+    hops=(
+        Hop(source=ADDRESS, target=HELPER, answer=UID["ip_address.who_else"]),
+        Hop(source=ACTOR, target=HELPER, answer=UID["user.outside_role"]),
+        Hop(source=ACTOR, target=Observable(kind="ip_address", value="198.51.100.7"), answer=UID["user.mfa"]),
+        Hop(source=HELPER, target=Observable(kind="ip_address", value="203.0.113.9"), answer=UID["operation.what_followed"]),
+    ),
+    budget=1,
+    omitted=0,
+)  # fmt: skip
 EXPLANATIONS = (
     Explanation(name="compromise", title="Somebody else signed in as Roboman1", score=11,
                 for_=(UID["user.failed_sign_ins"], UID["user.mfa"], UID["ip_address.foreign"], UID["time.off_hours"], UID["ip_address.seen_before"],
@@ -313,7 +346,8 @@ INVESTIGATION = Investigation(
     ),
     timeline=TIMELINE,
     charts=(HOURS,),
-    verdict=Conclusion(disposition="malicious", confidence="high", explanations=EXPLANATIONS),
+    verdict=Conclusion(disposition="malicious", confidence="high", explanations=EXPLANATIONS, severity=SEVERITY,
+                       turns=(Turn(answer=UID["time.approved_change"], verdict="yes", disposition="undetermined"),)),
     narrative=NARRATIVE,
     recommendations=RECOMMENDATIONS,
     unknowns=tuple(Unknown(question=each.uid, because=gap.because, how_to_get=gap.how_to_get) for each in ANSWERS for gap in each.gaps),
@@ -322,6 +356,7 @@ INVESTIGATION = Investigation(
         Exhibit(uid=uid, time=time, operation="TerminateInstances", principal_uid=USER)
         for uid, time in zip(TERMINATIONS, TERMINATED, strict=True)
     ),
+    chase=CHASE,
 )  # fmt: skip
 
 
@@ -338,4 +373,5 @@ BRIEF = altered(  # some of each kind: quick to render many times
     recommendations=RECOMMENDATIONS[:1],
     verdict=msgspec.structs.replace(INVESTIGATION.verdict, explanations=EXPLANATIONS[:2]),
     unknowns=INVESTIGATION.unknowns[:1],
+    chase=msgspec.structs.replace(CHASE, leads=CHASE.leads[:1], hops=CHASE.hops[:1]),
 )

@@ -81,6 +81,11 @@ def check_poisoned(document: Any, poison: str) -> None:
         "now",
         "today",
         "this week",
+        "P1",
+        "undetermined",
+        "followed",
+        "set aside",
+        "not followed",
     }
 
 

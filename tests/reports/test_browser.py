@@ -120,7 +120,7 @@ def test_a_screen_reader_finds_headings_lists_and_named_pictures(show: Callable[
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     names = [picture.get_attribute("aria-label") for picture in page.get_by_role("img").all()]
-    assert len(names) == 2
+    assert len(names) == 3
     assert any("Fri 03:00 to 03:59 UTC: 10 alerting events" in (name or "") for name in names)
     assert all(page.get_by_role("article", name=answer.asks).count() for answer in INVESTIGATION.answers)
 

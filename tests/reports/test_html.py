@@ -24,6 +24,7 @@ SECTIONS = [
     "hours",
     "resources",
     "questions",
+    "chase",
     "explanations",
     "unknowns",
     "evidence",

@@ -39,7 +39,7 @@ def test_it_tells_the_story_then_what_to_do_then_why() -> None:
     headings = re.findall(r"(?m)^## (.*)$", CLEAN)
     assert headings == [
         "Narrative", "Recommendations", "Timeline", "Hours of the week", "What was hit", "Questions and answers",
-        "Rival explanations", "What is not known", "Evidence", "What this stands on",
+        "What the answers revealed", "Rival explanations", "What is not known", "Evidence", "What this stands on",
     ]  # fmt: skip
     assert CLEAN.startswith(f"# {INVESTIGATION.subject.title}\n\n**Malicious**, high confidence.")
 

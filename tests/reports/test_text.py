@@ -40,6 +40,7 @@ def test_it_tells_verdict_story_advice_answers_and_unknowns_in_this_order() -> N
             "Malicious, high confidence",
             "Narrative",
             "Evidence",
+            "What the answers revealed",
             "Rival explanations",
             "Recommendations",
             "Questions and answers",

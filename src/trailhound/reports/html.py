@@ -17,9 +17,9 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from trailhound.model import Chart, Investigation
-from trailhound.reports import charts, svg, words
-from trailhound.reports.outline import LISTED, leading, outline
+from trailhound.model import Chart, Chase, Investigation
+from trailhound.reports import charts, graph, svg, words
+from trailhound.reports.outline import LISTED, Outline, leading, outline
 
 TEMPLATES = Path(__file__).parent / "templates"
 DOCUMENT = "document"  # id of the element that carries the document, for `verify`
@@ -68,6 +68,7 @@ def _environment() -> Environment:
         words=words,
         heat_map=_heat_map,
         timeline=svg.timeline,
+        chase_graph=_chase_graph,
         cells=charts.cells,
         summary=charts.summary,
         LISTED=LISTED,
@@ -81,3 +82,9 @@ def _shown(value: Any) -> Any:
 
 def _heat_map(chart: Chart) -> Markup:
     return svg.heat_map(chart, "Events by hour of the week. " + " ".join(charts.summary(chart)))
+
+
+def _chase_graph(chase: Chase, plan: Outline) -> Markup:
+    labels = {uid: said.mark.label for uid, said in plan.answers.items()}
+    label = f"What the answers revealed: {words.plural(len(chase.leads), 'artifact')}; the list below tells each one."
+    return graph.graph(chase, labels, label)

@@ -30,6 +30,7 @@ def render(investigation: Investigation) -> str:
         _hours(investigation),
         _resources(investigation, plan),
         _questions(plan),
+        _chase(investigation, plan),
         _explanations(investigation, plan),
         _unknowns(investigation, plan),
         _evidence(plan),
@@ -87,6 +88,8 @@ def _header(investigation: Investigation) -> Iterator[str]:
     yield f"# {escape(investigation.subject.title)}"
     best = f" Best supported explanation: {escape(lead.title)}" if lead else ""
     yield f"**{verdict.disposition.capitalize()}**, {verdict.confidence} confidence.{best}"
+    if verdict.severity:
+        yield f"Severity {escape(words.severity(verdict.severity))}."
     if finding is None:
         asked = investigation.subject.observable
         about = [f"{escape(words.plain(asked.kind))}: {code(asked.value)}"] if asked else []
@@ -217,6 +220,22 @@ def _answer(said: Said, plan: Outline) -> Iterator[str]:
         yield block(answer.query, "sql")
 
 
+def _chase(investigation: Investigation, plan: Outline) -> Iterator[str]:
+    yield "## What the answers revealed"
+    chase = investigation.chase
+    if chase is None or not chase.leads:
+        yield "No answer revealed another artifact."
+        return
+    yield _list(
+        f"**{lead.status}**: {escape(words.plain(lead.observable.kind))} {code(lead.observable.value)}, "
+        f"{words.plural(lead.distance, 'hop')} away, score {lead.score}: {escape(lead.reason)}"
+        f"{_cites(plan.marks(answers=plan.revealed(lead)))}"
+        + (f"; asked of it{_cites(plan.marks(answers=lead.answers))}" if lead.answers else "")
+        for lead in chase.leads
+    )
+    yield from _rest(chase.omitted)
+
+
 def _explanations(investigation: Investigation, plan: Outline) -> Iterator[str]:
     yield "## Rival explanations"
     for one in investigation.verdict.explanations[:LISTED]:
@@ -229,6 +248,9 @@ def _explanations(investigation: Investigation, plan: Outline) -> Iterator[str]:
             )
         )
     yield from _rest(len(investigation.verdict.explanations) - LISTED)
+    if plan.turns:
+        yield "### What would turn the verdict"
+        yield _list(escape(turn.told) + _cites([turn.mark]) for turn in plan.turns)
     causes = investigation.finding.falsepositives if investigation.finding else ()
     if causes:
         yield "### Harmless causes the rule knows"

@@ -13,7 +13,19 @@ from typing import NamedTuple
 
 import msgspec
 
-from trailhound.model import Answer, Basis, Explanation, Investigation, Moment, Observable, Resource, Source
+from trailhound.model import (
+    Answer,
+    Basis,
+    Explanation,
+    Hop,
+    Investigation,
+    Lead,
+    Moment,
+    Observable,
+    Resource,
+    Source,
+    Turn,
+)
 
 LISTED = 40  # paragraphs, sentences of one, recommendations, explanations, phases, kinds of resource
 ANSWERS_SHOWN = 300
@@ -92,6 +104,13 @@ class File(NamedTuple):
     answers: tuple[Mark, ...]
 
 
+class Turning(NamedTuple):
+    """An open answer that would change the verdict by itself."""
+
+    mark: Mark
+    told: str
+
+
 class Outline(NamedTuple):
     stages: tuple[Stage, ...]
     answers: dict[str, Said]  # by uid; those shown
@@ -100,6 +119,8 @@ class Outline(NamedTuple):
     bases: dict[Basis, int]  # what answers stood on, without their own sources → how many did
     phases: tuple[Phase, ...]
     resources: dict[str, tuple[Resource, ...]]  # by type
+    hops: tuple[Hop, ...]
+    turns: tuple[Turning, ...]
     answers_omitted: int
 
     def marks(
@@ -124,6 +145,10 @@ class Outline(NamedTuple):
         answer = self.answers[uid].answer
         return answer.asks if answer.uid == answer.question else f"{answer.asks} ({answer.observable.value})"
 
+    def revealed(self, lead: Lead) -> tuple[str, ...]:
+        """The answers that led to it."""
+        return tuple(dict.fromkeys(hop.answer for hop in self.hops if hop.target == lead.observable))
+
     def said(self, answers: Iterable[str]) -> tuple[Said, ...]:
         return tuple(self.answers[uid] for uid in answers if uid in self.answers)
 
@@ -142,6 +167,8 @@ def outline(investigation: Investigation) -> Outline:
         bases=_bases(said.values()),
         phases=_phases(moments),
         resources=_by_type(finding.resources if finding else ()),
+        hops=investigation.chase.hops if investigation.chase else (),
+        turns=tuple(_turning(turn, said[turn.answer]) for turn in investigation.verdict.turns if turn.answer in said),
         answers_omitted=len(investigation.answers) - sum(len(g.answers) for stage in stages for g in stage.groups),
     )
 
@@ -180,6 +207,11 @@ def _stages(investigation: Investigation) -> tuple[Stage, ...]:
         )
         for step, groups in grouped.items()
     )
+
+
+def _turning(turn: Turn, said: Said) -> Turning:
+    """The reason that it is open tells what to fetch; the list of unknowns has it."""
+    return Turning(said.mark, f"“{said.answer.asks}” answered {turn.verdict} would make it {turn.disposition}.")
 
 
 def _files(said: Iterable[Said]) -> dict[str, File]:

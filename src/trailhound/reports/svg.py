@@ -35,19 +35,22 @@ def _attribute(key: str) -> str:
     return key if key == "viewBox" else key.rstrip("_").replace("_", "-")
 
 
-def _text(x: float, y: float, content: str, class_: str, anchor: str = "middle") -> Markup:
-    return element("text", content, x=_n(x), y=_n(y), class_=class_, text_anchor=anchor)
+def text(x: float, y: float, content: str, class_: str, anchor: str = "middle") -> Markup:
+    """Words at a place; `anchor` is SVG's `text-anchor`."""
+    return element("text", content, x=number(x), y=number(y), class_=class_, text_anchor=anchor)
 
 
-def _n(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
+def number(value: float) -> str:
+    """A coordinate, to a tenth."""
+    return f"{value:.1f}".removesuffix(".0")
 
 
-def _image(parts: Sequence[Markup], *, height: float, label: str, class_: str) -> Markup:
+def image(parts: Sequence[Markup], *, height: float, label: str, class_: str) -> Markup:
+    """The whole picture, WIDTH wide; `label` is all that a screen reader tells of it."""
     return element(
         "svg",
         *parts,
-        viewBox=f"0 0 {WIDTH} {_n(height)}",
+        viewBox=f"0 0 {WIDTH} {number(height)}",
         class_=f"chart {class_}",
         role="img",
         aria_label=words.inline(label),
@@ -64,7 +67,7 @@ def heat_map(chart: Chart, label: str) -> Markup:
     width = (WIDTH - _GUTTER) / max(1, len(chart.columns))
     marked_columns = {j for row in grid for j, cell in enumerate(row) if cell.mark}
     parts = [
-        _text(
+        text(
             _GUTTER + (j + 0.5) * width,
             _HEAD - 9,
             name,
@@ -76,32 +79,32 @@ def heat_map(chart: Chart, label: str) -> Markup:
     for i, row in enumerate(grid):
         y = _HEAD + i * _CELL_HEIGHT
         marked = " marked" if any(cell.mark for cell in row) else ""
-        parts.append(_text(_GUTTER - 10, y + 20, chart.rows[i], f"row{marked}", "end"))
+        parts.append(text(_GUTTER - 10, y + 20, chart.rows[i], f"row{marked}", "end"))
         for j, cell in enumerate(row):
             x = _GUTTER + j * width
             parts.append(_cell(cell, x, y, width, bounds))
             if cell.mark:
                 frames.append(_frame(x, y, width))
     height = _HEAD + len(grid) * _CELL_HEIGHT + 2
-    return _image([*parts, *frames], height=height, label=label, class_="heat-map")
+    return image([*parts, *frames], height=height, label=label, class_="heat-map")
 
 
 def _cell(cell: charts.Cell, x: float, y: float, width: float, bounds: tuple[int, ...]) -> Markup:
     level = sum(cell.value > bound for bound in bounds) + 1 if cell.value else 0
     shade = round(level * charts.SHADES / len(bounds))  # few different counts: use the whole scale all the same
     told = f"{cell.row} {cell.column}: {cell.value:,} before" + (f", {cell.mark:,} in the alert" if cell.mark else "")
-    number = _text(x + width / 2, y + 19.5, _short(cell.value), f"count on-{shade}") if cell.value else Markup()
-    return element("g", element("title", told), _box(x, y, width, f"level-{shade}"), number)
+    count = text(x + width / 2, y + 19.5, _short(cell.value), f"count on-{shade}") if cell.value else Markup()
+    return element("g", element("title", told), _box(x, y, width, f"level-{shade}"), count)
 
 
 def _frame(x: float, y: float, width: float) -> Markup:
-    corner = f"M{_n(x + 1)} {_n(y + 1)}h13l-13 13z"
+    corner = f"M{number(x + 1)} {number(y + 1)}h13l-13 13z"
     return element("path", d=corner, class_="alert-corner") + _box(x, y, width, "alert-frame")
 
 
 def _box(x: float, y: float, width: float, class_: str) -> Markup:
-    size = {"width": _n(width - 2), "height": _n(_CELL_HEIGHT - 2)}
-    return element("rect", x=_n(x + 1), y=_n(y + 1), rx=3, class_=class_, **size)
+    size = {"width": number(width - 2), "height": number(_CELL_HEIGHT - 2)}
+    return element("rect", x=number(x + 1), y=number(y + 1), rx=3, class_=class_, **size)
 
 
 def _short(value: int) -> str:
@@ -138,16 +141,16 @@ def timeline(moments: Sequence[Moment], label: str) -> Markup:
     for lane in lanes:
         stacks = [_stacked(panel, lane) for panel in panels]
         height = 20 + _STEP * max((level for stack in stacks for _, _, level in stack), default=0)
-        front.append(_text(_LANE_GUTTER - 12, y + height / 2 + 4.5, lane, "lane", "end"))
+        front.append(text(_LANE_GUTTER - 12, y + height / 2 + 4.5, lane, "lane", "end"))
         front += [_mark(moment, x, y + height - 10 - _STEP * level) for s in stacks for moment, x, level in s]
         y += height + 8
         if lane != lanes[-1]:
-            back.append(element("path", d=f"M0 {_n(y - 4)}H{WIDTH}", class_="lane-line"))
+            back.append(element("path", d=f"M0 {number(y - 4)}H{WIDTH}", class_="lane-line"))
     for i, panel in enumerate(panels):
-        size = {"width": _n(panel.width), "height": _n(y - 22)}
-        back.insert(0, element("rect", x=_n(panel.x), y=20, rx=5, class_="panel", **size))
+        size = {"width": number(panel.width), "height": number(y - 22)}
+        back.insert(0, element("rect", x=number(panel.x), y=20, rx=5, class_="panel", **size))
         front += _axis(panel, panels[i - 1] if i else None, y)
-    return _image([*back, *front], height=y + 34, label=label, class_="timeline")
+    return image([*back, *front], height=y + 34, label=label, class_="timeline")
 
 
 def _bursts(moments: Sequence[Moment]) -> list[tuple[Moment, ...]]:
@@ -193,9 +196,9 @@ def _stacked(panel: _Panel, lane: str) -> list[tuple[Moment, float, int]]:
 def _mark(moment: Moment, x: float, y: float) -> Markup:
     """A cross for what failed, a dot for what succeeded, a ring where that is not known."""
     if moment.status == "failure":
-        shape = element("path", d=f"M{_n(x - 4)} {_n(y - 4)}l8 8m0 -8l-8 8", class_="cross")
+        shape = element("path", d=f"M{number(x - 4)} {number(y - 4)}l8 8m0 -8l-8 8", class_="cross")
     else:
-        shape = element("circle", cx=_n(x), cy=_n(y), r=5, class_="dot" if moment.status else "ring")
+        shape = element("circle", cx=number(x), cy=number(y), r=5, class_="dot" if moment.status else "ring")
     title = element("title", f"{words.clock(moment.time)} {words.inline(moment.sentence, 300)}")
     return element("g", title, shape, class_="event alert" if moment.phase == "alert" else "event")
 
@@ -205,15 +208,15 @@ def _axis(panel: _Panel, previous: _Panel | None, y: float) -> list[Markup]:
     first, last = panel.moments[0].time, panel.moments[-1].time
     parts = []
     if previous is None or words.day(previous.moments[-1].time) != words.day(last):
-        parts.append(_text(panel.x + 2, 12, words.days(first, last), "date", "start"))
+        parts.append(text(panel.x + 2, 12, words.days(first, last), "date", "start"))
     if previous is not None:
         middle = panel.x - _GAP / 2
         silence = words.duration(first - previous.moments[-1].time).split()
-        parts.append(element("path", d=f"M{_n(middle)} 24V{_n(y + 14)}", class_="break"))
-        parts.append(_text(middle, y + 28, f"+{' '.join(silence[:2])}", "silence"))
+        parts.append(element("path", d=f"M{number(middle)} 24V{number(y + 14)}", class_="break"))
+        parts.append(text(middle, y + 28, f"+{' '.join(silence[:2])}", "silence"))
     if words.day(first) != words.day(last):
         return parts
-    parts.append(_text(panel.x + 2, y + 14, words.time_of_day(first), "tick", "start"))
+    parts.append(text(panel.x + 2, y + 14, words.time_of_day(first), "tick", "start"))
     if last > first and panel.width > 140:
-        parts.append(_text(panel.x + panel.width - 2, y + 14, words.time_of_day(last), "tick", "end"))
+        parts.append(text(panel.x + panel.width - 2, y + 14, words.time_of_day(last), "tick", "end"))
     return parts

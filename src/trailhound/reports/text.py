@@ -36,6 +36,7 @@ def render(investigation: Investigation, console: Console) -> None:
         _header(investigation),
         *_narrative(investigation, plan),
         *_evidence(investigation, plan),
+        *_chase(investigation, plan),
         *_explanations(investigation, plan),
         *_recommendations(investigation),
         *_questions(plan),
@@ -80,6 +81,8 @@ def _header(investigation: Investigation) -> RenderableType:
     told = f", {verdict.confidence} confidence" + (f": {words.inline(lead.title)}" if lead else "")
     disposition = (verdict.disposition.capitalize(), DISPOSITIONS[verdict.disposition])
     grid.add_row("Verdict", Text.assemble(disposition, told))
+    if verdict.severity:
+        grid.add_row("Severity", _said(words.severity(verdict.severity)))
     grid.add_row("What", _said(investigation.subject.title, "bold"))
     if finding:
         grid.add_row("When", _said(words.period(finding.first_seen_time, finding.last_seen_time)))
@@ -135,6 +138,22 @@ def _short(text: str) -> str:
     return shown if len(shown) <= CELL else shown[: CELL - 1] + "…"
 
 
+def _chase(investigation: Investigation, plan: Outline) -> Iterable[RenderableType]:
+    """What the answers revealed, what was followed of it, and why the rest was not."""
+    chase = investigation.chase
+    if chase is None or not chase.leads:
+        return
+    yield _heading("What the answers revealed")
+    for lead in chase.leads[:LISTED]:
+        by = ", ".join(mark.label for mark in plan.marks(answers=plan.revealed(lead), most=MARKS))
+        asked = ", ".join(mark.label for mark in plan.marks(answers=lead.answers, most=MARKS))
+        told = f"{lead.reason}; revealed by {by}" + (f"; asked of it {asked}" if asked else "")
+        sign = Text("→" if lead.status == "followed" else "·", "bold")
+        what = f"{_short(name(lead.observable.value))} ({words.plain(lead.observable.kind)}, {lead.status})"
+        yield _item(sign, _said(what), _said(told, "dim"))
+    yield from _more(len(chase.leads) - LISTED + chase.omitted)
+
+
 def _explanations(investigation: Investigation, plan: Outline) -> Iterable[RenderableType]:
     yield _heading("Rival explanations")
     for one in investigation.verdict.explanations[:LISTED]:
@@ -145,6 +164,8 @@ def _explanations(investigation: Investigation, plan: Outline) -> Iterable[Rende
         ]
         weighed = "; ".join(sides) or "nothing for or against it"
         yield Text.assemble(words.inline(one.title), (f" ({one.score:+d}: {weighed})", "dim"))
+    for turn in plan.turns[:MARKS]:
+        yield _item(Text("?", "yellow"), _said(f"{turn.told} [{turn.mark.label}]", "dim"))
 
 
 def _recommendations(investigation: Investigation) -> Iterable[RenderableType]:

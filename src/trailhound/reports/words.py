@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from trailhound.model import Basis, Finding
+from trailhound.model import Basis, Finding, Severity
 
 TEXT_LIMIT = 4_000  # characters of one value; what is cut is counted
 QUERY_LIMIT = 50_000  # a query is ours, and worth nothing if it is cut
@@ -128,6 +128,12 @@ def stood_on(basis: Basis) -> str:
     states = msgspec.structs.asdict(basis.integrity)
     proven = ", ".join(f"{number:,} {STATES[state]}" for state, number in states.items() if number)
     return f"{told}; {proven}" if proven else told
+
+
+def severity(found: Severity) -> str:
+    """`P1: production was hit (the verdict is malicious; data was deleted; whether it went on is not known)`."""
+    reasons = ", ".join(reason.sentence for reason in found.reasons) or "nothing makes it more urgent"
+    return f"{found.priority}: {reasons} ({'; '.join(one.sentence for one in found.triage)})"
 
 
 def kind_of_resource(type_name: str) -> str:
