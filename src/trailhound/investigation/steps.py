@@ -9,7 +9,18 @@ import msgspec
 
 from trailhound.engines.duckdb import DuckDB
 from trailhound.investigation import answers as asking
-from trailhound.investigation import gaps, left_out, narrative, recommendations, replay, sentences, timeline, verdict
+from trailhound.investigation import (
+    gaps,
+    left_out,
+    narrative,
+    pivots,
+    recommendations,
+    replay,
+    sentences,
+    severity,
+    timeline,
+    verdict,
+)
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
@@ -37,11 +48,6 @@ STEPS = (
     "additional artifact analysis",
     "narrative and recommendation",
 )
-MOST_PIVOTS = 6  # new artifacts that are followed; the others are named, not followed
-_FOLLOWED = {
-    "user": ("user.kind", "user.privileges_changed", "user.persistence", "user.dormant"),
-    "ip_address": ("ip_address.who_else", "ip_address.seen_before"),
-}
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +89,12 @@ def investigate(
     paragraphs = narrative.tell(subject, finding, third, evidence)
     if unproven:
         paragraphs = _qualified(paragraphs, subject, unproven[0], whole=broken == len(subject.event_uids))
-    conclusion = verdict.conclude(third)
-    actions = recommendations.recommend(conclusion, third, evidence)
     exhibits = narrative.exhibits(paragraphs, evidence)  # before another scope takes its own slices
-    fourth = _pivot(third, evidence, inputs)
+    chase, fourth = pivots.chase(third, evidence, inputs.engine, inputs.findings)
+    conclusion = verdict.conclude(third, fourth)
+    urgency = severity.severity(conclusion.disposition, third, scope.user_type)
+    conclusion = msgspec.structs.replace(conclusion, severity=urgency)
+    actions = recommendations.recommend(conclusion, third, evidence)
     document = Investigation(
         uid="",
         subject=subject,
@@ -103,42 +111,13 @@ def investigate(
         unknowns=(*_left_out(subject, evidence), *_unproven(subject, unproven), *_unknowns((*third, *fourth))),
         versions=dict(inputs.versions),
         exhibits=exhibits,
+        chase=chase,
     )
     uids = replay.cited(document)
     hashes = replay.hashes(inputs.engine, uids, evidence.days(uids))
     cited = tuple(Cited(uid=uid, sha256=hashes[uid]) for uid in sorted(hashes))
     document = msgspec.structs.replace(document, cited=cited)
     return msgspec.structs.replace(document, uid=replay.uid_of(document))
-
-
-def _pivot(third: Sequence[Answer], evidence: Evidence, inputs: Inputs) -> tuple[Answer, ...]:
-    """Step 4: ask of what the answers revealed. AWS's own services are set aside: they act for others."""
-    by_id = {q.id: q for q in questions()}
-    fresh: dict[Observable, None] = {}
-    for answer in third:
-        for pivot in by_id[answer.question].pivots:
-            if answer.verdict in pivot.when:
-                fresh.update(
-                    dict.fromkeys(Observable(kind=pivot.kind, value=v) for v in answer.facts.get(pivot.fact) or () if v)
-                )
-    known = {(kind, value) for kind, values in evidence.scope.values.items() for value in values}
-    followed = [
-        o
-        for o in fresh
-        if (o.kind, o.value) not in known and not o.value.endswith(".amazonaws.com") and o.kind in _FOLLOWED
-    ]
-    found, aside = [], evidence
-    for new in followed[:MOST_PIVOTS]:
-        around = _around(evidence.scope, new)
-        aside = Evidence(inputs.engine, around, inputs.settings, inputs.findings, aside)
-        found += asking.ask_all([by_id[name] for name in _FOLLOWED[new.kind]], aside, step=4, about=new.value)
-    return tuple(found)
-
-
-def _around(scope: scoping.Scope, new: Observable) -> scoping.Scope:
-    """The same time and place, seen from another artifact."""
-    values = {**scope.values, new.kind: (new.value,)}
-    return msgspec.structs.replace(scope, principal=new.value if new.kind == "user" else scope.principal, values=values)
 
 
 def _artifacts(evidence: Evidence) -> tuple[Artifact, ...]:
