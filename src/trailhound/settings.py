@@ -46,6 +46,7 @@ class Person(_Section, frozen=True, kw_only=True):
     role: str = ""
     manager: str = ""
     place: str = ""  # where this person works from, in words: "Florida"
+    last_day: Annotated[str, msgspec.Meta(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""  # at work, of who leaves or has left
 
 
 class Change(_Section, frozen=True, kw_only=True):
@@ -134,6 +135,7 @@ TEMPLATE = """# What your organisation knows and a log does not say. Every key m
 # role = "site reliability engineer"
 # manager = "Carol"
 # place = "Florida"
+# last_day = "2026-03-31"     # at work, of who leaves or has left
 
 # [[changes]]             # approved changes
 # reason = "blue/green release 42"

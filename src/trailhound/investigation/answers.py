@@ -16,11 +16,13 @@ import msgspec
 from trailhound.investigation import gaps, sentences, unseen
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Needs, Question
+from trailhound.investigation.scope import Scope
 from trailhound.model import Answer, Gap, Observable, Verdict
 
 MOST_EVIDENCE = 50
 MOST_LISTED = 50
 _CONTROL = {"answer", "because", "how_to_get", "evidence"}
+_OF_ALL = ("time", "case")  # kinds of which every investigation has one, and none that is named
 
 
 Progress = Callable[[int, int], None]
@@ -40,7 +42,7 @@ def ask_all(
     for done, question in enumerate(asked):
         if progress:
             progress(done, len(asked))
-        rows.append(evidence.row(question, evidence.scope.of(question.kind)))
+        rows.append(evidence.row(question, about_what(question, evidence.scope)))
     cited = [_cited(row.get("evidence"), evidence) for row in rows]
     places = evidence.places(chain.from_iterable(cited))
     evidence.ledger.read(chain.from_iterable(places.values()))
@@ -53,7 +55,7 @@ def ask_all(
 def _answer(
     question: Question, evidence: Evidence, row: Mapping[str, Any], cited: Sequence[str], step: int, uid: str
 ) -> Answer:
-    values = evidence.scope.of(question.kind)
+    values = about_what(question, evidence.scope)
     facts = {k: _fact(v) for k, v in row.items() if k not in _CONTROL}
     verdict, missing = _verdict(question, evidence, row, cited)
     told = {**_known(evidence, values), **facts}
@@ -81,10 +83,20 @@ def _answer(
     )
 
 
+def about_what(question: Question, scope: Scope) -> tuple[str, ...]:
+    """The artifacts that it is asked of, all at once."""
+    return scope.of(question.kind) or scope.typed(question.resource_types)
+
+
 def applies(question: Question, evidence: Evidence) -> bool:
-    """Whether the question makes sense here at all."""
+    """Whether the question makes sense here at all, and can be asked before the others."""
     scope, when = evidence.scope, question.applies
-    if question.kind not in ("time",) and not scope.of(question.kind):
+    if question.of_answers:
+        return False
+    values = about_what(question, scope)
+    if not values and question.kind not in _OF_ALL:
+        return False
+    if when.values and not any(value.startswith(when.values) for value in values):
         return False
     if when.operations and not any(op.startswith(when.operations) for op in scope.operations):
         return False

@@ -26,7 +26,7 @@ from trailhound.vocab import attack
 
 # Slices that begin where the log does, and those of the last day before the subject; `subject` is of its own time only.
 _OF_ANY_TIME = {"place", "target"}
-_OF_THE_DAY = {"subject", "hands", "unfollowed", "sign_in"}
+_OF_THE_DAY = {"subject", "hands", "unfollowed", "sign_in", "opened"}
 _EVENTS = re.compile(r"(\b(?:FROM|JOIN)\s+)events\b")
 _SESSIONS = re.compile(r"\b(?:FROM|JOIN)\s+sessions\b")
 
@@ -73,6 +73,10 @@ class Evidence:
             "operations": list(scope.operations),
             "ips": list(scope.of("ip_address")),
             "resources": list(scope.resources),
+            "keys": list(scope.of("access_key")),
+            "manager": settings.person(scope.principal).manager,
+            "works_until": settings.person(scope.principal).last_day,
+            "owner": settings.accounts[scope.account].owner if scope.account in settings.accounts else "",
             "expected_countries": list(settings.expected.countries),
             **_named_by_rules(findings, scope),
         }
@@ -106,6 +110,10 @@ class Evidence:
         for table in self._tables(sql):
             self._take(table)
         return self._engine.query(sql, self.parameters)
+
+    def hold(self, table: str, rows: Sequence[Any], columns: Mapping[str, str]) -> None:
+        """A table that is no slice of the events: one row per member, with these of its fields and their SQL types."""
+        _values(self._engine, table, rows, columns)
 
     def basis(self, sql: str, cited: Sequence[str], *, shown: int) -> Basis:
         """What an answer of this query stands on, which cites these events and shows the first ones."""
@@ -148,7 +156,7 @@ class Evidence:
         known = questions.tables().tables
         found: dict[str, None] = {}
         for name, table in known.items():
-            if re.search(rf"\b(?:FROM|JOIN)\s+{name}\b", sql):
+            if re.search(rf"(?:\A|\b(?:FROM|JOIN)\s+){name}\b", sql):
                 found.update(dict.fromkeys([*self._tables(table.from_), name]))
         return list(found)
 
@@ -267,9 +275,9 @@ def _named_by_rules(findings: Sequence[Finding], scope: Scope) -> dict[str, list
 def _values(engine: DuckDB, table: str, rows: Sequence[Any], columns: Mapping[str, str]) -> None:
     ddl = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({ddl})")
-    for row in rows:
-        cells = ", ".join(_cell(getattr(row, name)) for name in columns)
-        engine.execute(f"INSERT INTO {table} VALUES ({cells})")
+    if rows:
+        cells = (", ".join(_cell(getattr(row, name)) for name in columns) for row in rows)
+        engine.execute(f"INSERT INTO {table} VALUES ({'), ('.join(cells)})")
 
 
 def _cell(value: Any) -> str:

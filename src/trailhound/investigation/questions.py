@@ -36,7 +36,7 @@ class Applies(_Spec, frozen=True, kw_only=True):
 
     operations: tuple[str, ...] = ()  # one of the finding's operations begins with one of these
     user_types: tuple[str, ...] = ()
-    resource_types: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()  # one of the artifacts begins with one of these
 
 
 class Place(_Spec, frozen=True, kw_only=True):
@@ -73,6 +73,7 @@ class Question(_Spec, frozen=True, kw_only=True):
     no: str
     unknown: str = ""
     kind: str = ""  # of observable; the file's
+    resource_types: tuple[str, ...] = ()  # the file's
     needs: Needs = Needs()  # for any answer
     yes_needs: Needs = Needs()  # for a "yes" that claims an absence: "for the first time"
     no_needs: Needs = Needs()  # for a "no": nothing found is only worth what was looked at
@@ -80,6 +81,7 @@ class Question(_Spec, frozen=True, kw_only=True):
     pivots: tuple[Pivot, ...] = ()
     weighs: dict[str, dict[str, int]] = {}  # verdict → explanation → weight
     narrative: Place | None = None
+    of_answers: bool = False  # asked of the answers to all other questions, not of the log
     source: str = ""  # which alone can answer it; from CloudTrail it is always unknown
 
     @property
@@ -91,6 +93,7 @@ class Question(_Spec, frozen=True, kw_only=True):
 class _File(_Spec, frozen=True, kw_only=True):
     kind: str
     about: str
+    resource_types: tuple[str, ...] = ()  # of this kind, where an investigation knows them as "resource" only
     questions: tuple[Question, ...]
 
 
@@ -124,7 +127,7 @@ def load(paths: Sequence[Path]) -> tuple[Question, ...]:
         for question in file.questions:
             if question.id in found:
                 raise CatalogError(f"two questions are called {question.id}", where=str(path))
-            found[question.id] = msgspec.structs.replace(question, kind=file.kind)
+            found[question.id] = msgspec.structs.replace(question, kind=file.kind, resource_types=file.resource_types)
     return tuple(found.values())
 
 

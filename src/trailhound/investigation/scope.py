@@ -49,6 +49,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, tuple[str, ...]]  # artifacts by kind, the most frequent first
     counts: dict[str, dict[str, int]]  # how many of the subject's events name each
     spans: dict[str, dict[str, tuple[int, int]]]  # the first and the last of the subject's events that names each
+    types: dict[str, frozenset[str]]  # CloudFormation types of each resource
     finding_uid: str = ""
     beyond_window: int = 0  # events that name the observable at other times
     beyond_limit: int = 0  # and in the window, after the first MOST_EVENTS
@@ -60,6 +61,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, kind: str) -> tuple[str, ...]:
         return self.values.get(kind, ())
+
+    def typed(self, types: Iterable[str]) -> tuple[str, ...]:
+        """Those of kind "resource" that are of one of these CloudFormation types."""
+        return tuple(uid for uid in self.of("resource") if not self.types.get(uid, frozenset()).isdisjoint(types))
 
     @property
     def resources(self) -> tuple[str, ...]:
@@ -215,7 +220,10 @@ def _scope(
 ) -> Scope:
     counts: dict[str, Counter[str]] = {}
     spans: dict[str, dict[str, tuple[int, int]]] = {}
+    types: dict[str, set[str]] = {}
     for row in rows:
+        for resource in row["resources"] or ():
+            types.setdefault(resource["uid"], set()).add(resource["type"] or "")
         for kind, value in _named(row, set(wanted)):
             counts.setdefault(kind, Counter())[value] += 1
             first, _ = spans.setdefault(kind, {}).get(value, (row["time"], 0))
@@ -238,6 +246,7 @@ def _scope(
         values=values,
         counts={kind: dict(sorted(c.items())) for kind, c in sorted(counts.items())},
         spans=spans,
+        types={uid: frozenset(found) for uid, found in types.items()},
     )
 
 

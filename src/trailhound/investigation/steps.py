@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from trailhound.engines.duckdb import DuckDB
-from trailhound.investigation import answers as asking
 from trailhound.investigation import (
+    after_answers,
     gaps,
     left_out,
     narrative,
@@ -21,6 +21,7 @@ from trailhound.investigation import (
     timeline,
     verdict,
 )
+from trailhound.investigation import answers as asking
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import questions
@@ -84,6 +85,7 @@ def investigate(
     )
     fitting = [question for question in questions() if asking.applies(question, evidence)]
     third = asking.ask_all(fitting, evidence, progress=progress)
+    third = (*third, *after_answers.ask_all(third, evidence))
     artifacts, moments, charts = _artifacts(evidence), timeline.moments(evidence), timeline.charts(evidence)
     broken, unproven = gaps.altered(subject.event_uids, evidence)
     paragraphs = narrative.tell(subject, finding, third, evidence)

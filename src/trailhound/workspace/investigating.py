@@ -15,7 +15,7 @@ from trailhound.errors import RequestError
 from trailhound.identity.occurrences import Occurrences
 from trailhound.ingest import proofs
 from trailhound.ingest.ledger import totals
-from trailhound.investigation import answers, replay, steps
+from trailhound.investigation import after_answers, answers, replay, steps
 from trailhound.investigation import scope as scoping
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Question, question, questions
@@ -82,6 +82,8 @@ class Investigating(Assessing):
         if about.kind in scope.values and (about.kind != "user" or scope.one_actor):  # a name may be that of several
             scope = msgspec.structs.replace(scope, values={**scope.values, about.kind: (about.value,)})
         evidence = Evidence(engine, scope, self.settings, self._stored(engine), index=index)
+        if asked.of_answers:
+            return after_answers.ask(asked, evidence)
         if not answers.applies(asked, evidence):
             raise RequestError(
                 f"{asked.id} cannot be asked of {observable}",
