@@ -39,7 +39,7 @@ class History:
 
     def step(self, acts: Sequence[Callable[[History], None]]) -> None:
         """One random call that something can be done with."""
-        self.now += self.random.randint(1, 7200)
+        self.now += self.random.randint(1, 10_000)
         self.random.choice(acts)(self)
 
     def one(self, kind: str) -> str | None:

@@ -13,11 +13,10 @@ import msgspec
 from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.errors import RequestError
-from trailhound.identity.occurrences import Occurrences
 from trailhound.ingest import coverage, proofs
 from trailhound.ingest.coverage import ALL, Stretch
 from trailhound.ingest.switches import MANAGEMENT
-from trailhound.lake.places import Place, Places, both, condition, either
+from trailhound.lake.places import Index, Place, Places, both, condition, either
 from trailhound.lake.times import text
 from trailhound.states.history import Hole
 from trailhound.states.kinds import Kind
@@ -42,7 +41,7 @@ class Subject(NamedTuple):
     regions: frozenset[str]  # in which calls that name it are recorded
 
 
-def subject(engine: DuckDB, index: Occurrences, kind: Kind, value: str) -> Subject:
+def subject(engine: DuckDB, index: Index, kind: Kind, value: str) -> Subject:
     """The one resource of this kind that the log knows by this id, name or ARN.
 
     Raises RequestError when no event names it, or when several are called so.
@@ -83,7 +82,7 @@ def _subject(uid: str, rows: Rows) -> Subject:
     return Subject(uid, (uid, name), account, frozenset(row["region"] or "" for row in rows))
 
 
-def calls(engine: DuckDB, index: Occurrences, kind: Kind, about: Subject) -> list[Call]:
+def calls(engine: DuckDB, index: Index, kind: Kind, about: Subject) -> list[Call]:
     """Those that name it, and those that may have meant it: whose subject the log does not show."""
     proofs.mount_object_states(engine)
     service = dialect.equals(dialect.column("api.service.name"), f"{kind.service}.amazonaws.com")

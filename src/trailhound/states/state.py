@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from trailhound.engines.duckdb import DuckDB
-from trailhound.identity.occurrences import Occurrences
+from trailhound.lake.places import Index
 from trailhound.lake.times import text
 from trailhound.states import calls as log
 from trailhound.states.conclusions import CONCLUSIONS, Conclusion
@@ -67,7 +67,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 class Resource:
     """One resource of the log through all of its time. Raises RequestError as `calls.subject` does."""
 
-    def __init__(self, engine: DuckDB, index: Occurrences, kind_name: str, value: str) -> None:
+    def __init__(self, engine: DuckDB, index: Index, kind_name: str, value: str) -> None:
         self.kind_name = kind_name
         self.kind = kind(kind_name)
         self.about = log.subject(engine, index, self.kind, value)
