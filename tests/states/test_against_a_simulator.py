@@ -19,9 +19,10 @@ from tests.states.readings import calls_of, names_of, wrong
 
 from trailhound.lake.times import interval
 from trailhound.states import history
+from trailhound.states.calls import Log
 from trailhound.states.history import Hole
 from trailhound.states.kinds import kind
-from trailhound.states.state import Resource
+from trailhound.states.state import resource
 from trailhound.workspace import Workspace
 
 STEPS, MOMENTS = 115, 12
@@ -115,7 +116,7 @@ def test_in_a_lake_it_is_the_same_and_missing_hours_are_seen(past: History, tmp_
     whole = opened(tmp_path / "whole", every)
     engine, _, index = whole._indexed()
     for thing in some:
-        found, plain = Resource(engine, index, *thing), told(past, thing, [], past.records)
+        found, plain = resource(Log(engine, index), *thing), told(past, thing, [], past.records)
         for time, _ in moments(past, thing, chance):
             assert {name: field.told for name, field in found.history.at(time).state.items()} == {
                 name: field.told for name, field in plain.at(time).state.items()
@@ -126,7 +127,7 @@ def test_in_a_lake_it_is_the_same_and_missing_hours_are_seen(past: History, tmp_
     for thing in some:
         if past.truth[thing][0][0] >= interval(since).start:
             continue
-        found = Resource(engine, index, *thing)
+        found = resource(Log(engine, index), *thing)
         assert found.at(interval(until).start).exists.known == "unknown"
         for time, truth in moments(past, thing, chance):
             assert not wrong(thing[0], found.history.at(time).state, truth), (thing, time)

@@ -5,7 +5,8 @@ The table of observables says on which days the resource is named, so that no ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import msgspec
@@ -38,71 +39,124 @@ class Subject(NamedTuple):
     uid: str
     names: tuple[str, ...]
     account: str
-    regions: frozenset[str]  # in which calls that name it are recorded
 
 
-def subject(engine: DuckDB, index: Index, kind: Kind, value: str) -> Subject:
-    """The one resource of this kind that the log knows by this id, name or ARN.
+class Span(NamedTuple):
+    """From the first to the last event of an account, epoch ms."""
 
-    Raises RequestError when no event names it, or when several are called so.
-    """
-    if kind.regions == "any":  # an account is there without being named
-        return Subject(value, (value,), value, frozenset())
-    asked = principal_arn(value)
-    rows = engine.query(
-        "SELECT r.uid AS uid, r.name AS name, coalesce(r.account_uid, '') AS owner, cloud.account.uid AS account, "
-        "cloud.region AS region, min(time) AS first FROM (SELECT *, unnest(resources) AS r FROM events "
-        f"WHERE {condition(index.equal(asked))}) WHERE r.type = $type AND (r.uid = $value OR r.name = $value) "
-        "GROUP BY ALL ORDER BY first, uid, account",
-        {"type": kind.type, "value": asked},
-    )
-    if not rows:
-        raise RequestError(
-            f"no event names the {kind.type.rpartition('::')[2]} {value}",
-            causes=("another spelling", "its logs are not ingested"),
-            next_step=f"try `trailhound search '{value}'`",
+    first: int
+    last: int
+
+
+class Log:
+    """The events that are mounted, and an index of them."""
+
+    def __init__(self, engine: DuckDB, index: Index) -> None:
+        self._engine = engine
+        self._index = index
+        self._stretches: dict[str, list[Stretch]] = {}
+        self._spans: dict[str, Span] = {}
+        proofs.mount_object_states(engine)
+
+    def subject(self, kind: Kind, value: str) -> Subject:
+        """The one resource of this kind that the log knows by this id, name or ARN.
+
+        Raises RequestError when no event names it, or when several are called so.
+        """
+        if kind.regions == "any":  # an account is there without being named
+            return Subject(value, (value,), value)
+        asked = principal_arn(value)
+        rows = self._engine.query(
+            "SELECT r.uid AS uid, r.name AS name, coalesce(r.account_uid, '') AS owner, cloud.account.uid AS account, "
+            f"min(time) AS first FROM (SELECT *, unnest(resources) AS r FROM events WHERE {condition(self._index.equal(asked))}) "
+            "WHERE r.type = $type AND (r.uid = $value OR r.name = $value) GROUP BY ALL ORDER BY first, uid, account",
+            {"type": kind.type, "value": asked},
         )
-    exact = {row["uid"] for row in rows if row["uid"] == asked and parse_arn(asked)}
-    uids = exact or {row["uid"] for row in rows if parse_arn(row["uid"])} or {row["uid"] for row in rows}
-    if len(uids) > 1:
-        raise RequestError(
-            f"{len(uids)} things of the log are called {value}: {', '.join(sorted(uids)[:5])}",
-            next_step="give the ARN of the one that is meant",
+        if not rows:
+            raise RequestError(
+                f"no event names the {kind.type.rpartition('::')[2]} {value}",
+                causes=("another spelling", "its logs are not ingested"),
+                next_step=f"try `trailhound search '{value}'`",
+            )
+        exact = {row["uid"] for row in rows if row["uid"] == asked and parse_arn(asked)}
+        uids = exact or {row["uid"] for row in rows if parse_arn(row["uid"])} or {row["uid"] for row in rows}
+        if len(uids) > 1:
+            raise RequestError(
+                f"{len(uids)} things of the log are called {value}: {', '.join(sorted(uids)[:5])}",
+                next_step="give the ARN of the one that is meant",
+            )
+        return _subject(uids.pop(), rows)
+
+    def calls(self, kind: Kind, about: Sequence[Subject]) -> list[list[Call]]:
+        """For each resource of one kind the calls that name it, and those that may have meant it: whose subject the log
+        does not show."""
+        service = dialect.equals(dialect.column("api.service.name"), f"{kind.service}.amazonaws.com")
+        wrote = f"{service} AND {dialect.one_of('api.operation', kind.calls)} AND status_id IS DISTINCT FROM 2"
+        every = sorted({name for one in about for name in one.names})
+        names, type_ = ", ".join(map(dialect.literal, every)), dialect.literal(kind.type)
+        ours = f"list_filter(resources, lambda r: r.type = {type_} AND (r.uid IN ({names}) OR r.name IN ({names})))"
+        places = reduce(either, map(self._index.equal, every))
+        rows = self._engine.query(
+            f"SELECT {_COLUMNS}, list_transform({ours}, lambda r: [r.uid, r.name]) AS named FROM events "
+            f"WHERE {_writing(kind, places)} AND {wrote} AND len({ours}) > 0"
         )
-    return _subject(uids.pop(), rows)
+        for account in sorted({one.account for one in about}):
+            rows += self._engine.query(
+                f"SELECT {_COLUMNS}, NULL AS named FROM events WHERE {_writing(kind, self._index.equal(account))} AND {wrote} "
+                f"AND coalesce(cloud.account.uid, '') = $account AND ({_unnamed(kind, every)})",
+                {"account": account},
+            )
+        return [_calls_of(one, rows) for one in about]
+
+    def span(self, account: str) -> Span:
+        """Raises RequestError when the log has nothing of the account."""
+        if account not in self._spans:
+            (row,) = self._engine.query(
+                "SELECT min(time) AS first, max(time) AS last FROM events WHERE coalesce(cloud.account.uid, '') = $account",
+                {"account": account},
+            )
+            if row["first"] is None:
+                raise RequestError(
+                    f"the log has nothing of account {account}", next_step="`trailhound status` lists the accounts"
+                )
+            self._spans[account] = Span(**row)
+        return self._spans[account]
+
+    def holes(self, kind: Kind, account: str, regions: Iterable[str]) -> list[Hole]:
+        """When calls of the kind may have been made in these Regions that are not in the log."""
+        if account not in self._stretches:
+            held = coverage.series(self._engine, account)
+            self._stretches[account] = [
+                one
+                for one in coverage.stretches(self._engine, held)
+                if one.kind in _LOST and one.category == MANAGEMENT
+            ]
+        places = {ALL, *regions}
+        return [
+            Hole(one.since, one.until, _because(one), one.kind)
+            for one in self._stretches[account]
+            if (kind.regions == "any" or one.region in places)
+            and (one.what != "global_services" or kind.service == "iam")
+        ]
 
 
 def _subject(uid: str, rows: Rows) -> Subject:
     arn = parse_arn(uid)
     name = next((row["name"] for row in rows if row["uid"] == uid), uid)
     if arn and arn.account.isdigit():
-        here = [row for row in rows if row["account"] == arn.account and arn.region in ("", row["region"])]
-        return Subject(uid, (uid, name), arn.account, frozenset(row["region"] or "" for row in here))
-    account = next((row["owner"] for row in rows if row["owner"]), rows[0]["account"] or "")
-    return Subject(uid, (uid, name), account, frozenset(row["region"] or "" for row in rows))
+        return Subject(uid, (uid, name), arn.account)
+    return Subject(uid, (uid, name), next((row["owner"] for row in rows if row["owner"]), rows[0]["account"] or ""))
 
 
-def calls(engine: DuckDB, index: Index, kind: Kind, about: Subject) -> list[Call]:
-    """Those that name it, and those that may have meant it: whose subject the log does not show."""
-    proofs.mount_object_states(engine)
-    service = dialect.equals(dialect.column("api.service.name"), f"{kind.service}.amazonaws.com")
-    wrote = f"{service} AND {dialect.one_of('api.operation', kind.calls)} AND status_id IS DISTINCT FROM 2"
-    names = ", ".join(map(dialect.literal, dict.fromkeys(about.names)))
-    type_ = dialect.literal(kind.type)
-    named = (
-        f"len(list_filter(resources, lambda r: r.type = {type_} AND (r.uid IN ({names}) OR r.name IN ({names})))) > 0"
-    )
-    naming = _writing(kind, either(*(index.equal(name) for name in (about.uid, about.names[-1]))))
-    rows = engine.query(f"SELECT {_COLUMNS} FROM events WHERE {naming} AND {wrote} AND {named}")
-    rows += engine.query(
-        f"SELECT {_COLUMNS} FROM events WHERE {_writing(kind, index.equal(about.account))} AND {wrote} "
-        f"AND cloud.account.uid = $account AND NOT {named} AND ({_unnamed(kind, about)})",
-        {"account": about.account},
-    )
+def _calls_of(about: Subject, rows: Rows) -> list[Call]:
     found: dict[str, Call] = {}
     for row in rows:
-        call = Call(**{**row, "request": _object(row["request"]), "response": _object(row["response"])})
-        call = call._replace(operation=undated(call.operation))
+        if row["named"] is not None and not any(name in about.names for pair in row["named"] for name in pair):
+            continue
+        values = {name: row[name] for name in Call._fields} | {
+            name: _object(row[name]) for name in ("request", "response")
+        }
+        call = Call(**values)._replace(operation=undated(row["operation"]))
         if (other := found.get(call.uid)) and other != call:  # two records of one event that contradict each other
             call = call._replace(certain=False)
         found[call.uid] = call
@@ -120,7 +174,7 @@ def _here(call: Call, about: Subject) -> bool:
     return not arn or not arn.account.isdigit() or (call.account == arn.account and arn.region in ("", call.region))
 
 
-def _unnamed(kind: Kind, about: Subject) -> str:
+def _unnamed(kind: Kind, names: Iterable[str]) -> str:
     """SQL of calls whose subject the log does not show, or shows by a name that is no id, or does not list."""
     request = "coalesce(api.request.data, '')"
     parts = [f"NOT starts_with({request}, '{{')", f"contains({request}, '\"omitted\"')"]
@@ -130,8 +184,8 @@ def _unnamed(kind: Kind, about: Subject) -> str:
         parts.append(f"len(list_filter(resources, lambda r: {improper})) > 0")
     unlisted = sorted({call for write in kind.writes if write.unnamed for call in write.calls})
     if unlisted:
-        name = dialect.literal(f'"{about.names[-1]}"')
-        parts.append(f"({dialect.one_of('api.operation', unlisted)} AND contains({request}, {name}))")
+        named = " OR ".join(f"contains({request}, {dialect.literal(chr(34) + name + chr(34))})" for name in names)
+        parts.append(f"({dialect.one_of('api.operation', unlisted)} AND ({named}))")
     return " OR ".join(parts)
 
 
@@ -140,35 +194,6 @@ def _object(data: str | None) -> Any:
         return msgspec.json.decode(data) if data else None
     except (msgspec.DecodeError, RecursionError):  # shows nothing
         return None
-
-
-class Span(NamedTuple):
-    """From the first to the last event of an account, epoch ms."""
-
-    first: int
-    last: int
-
-
-def span(engine: DuckDB, account: str) -> Span:
-    (row,) = engine.query(
-        "SELECT min(time) AS first, max(time) AS last FROM events WHERE coalesce(cloud.account.uid, '') = $account",
-        {"account": account},
-    )
-    return Span(**row)
-
-
-def holes(engine: DuckDB, kind: Kind, account: str, regions: Iterable[str]) -> list[Hole]:
-    """When calls of the kind may have been made that are not in the log."""
-    found = coverage.stretches(engine, coverage.series(engine, account))
-    places = {ALL, *regions}
-    return [
-        Hole(one.since, one.until, _because(one), one.kind)
-        for one in found
-        if one.kind in _LOST
-        and one.category == MANAGEMENT
-        and (kind.regions == "any" or one.region in places)
-        and (one.what != "global_services" or kind.service == "iam")
-    ]
 
 
 def _because(one: Stretch) -> str:

@@ -8,13 +8,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from trailhound.engines.duckdb import DuckDB
-from trailhound.lake.places import Index
 from trailhound.lake.times import text
-from trailhound.states import calls as log
+from trailhound.states.calls import Log, Subject
 from trailhound.states.conclusions import CONCLUSIONS, Conclusion
 from trailhound.states.history import Cell, Field, History, Step
 from trailhound.states.kinds import EXISTS, Attribute, kind
+from trailhound.states.places import Call
 
 Known = Literal["known", "in part", "unknown"]
 _NO_BLOCK = Field(Cell(None, (), "no call writes it"))
@@ -65,18 +64,19 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resource:
-    """One resource of the log through all of its time. Raises RequestError as `calls.subject` does."""
+    """One resource of the log through all of its time."""
 
-    def __init__(self, engine: DuckDB, index: Index, kind_name: str, value: str) -> None:
-        self.kind_name = kind_name
-        self.kind = kind(kind_name)
-        self.about = log.subject(engine, index, self.kind, value)
-        found = log.calls(engine, index, self.kind, self.about)
-        self.span = log.span(engine, self.about.account)
-        holes = log.holes(engine, self.kind, self.about.account, self.about.regions)
-        before = f"the log of account {self.about.account} begins at {text(self.span.first)}, and no call up to then writes this"
-        self.history = History(self.kind, self.about.names, found, holes, before)
-        self._account = Resource(engine, index, "account", self.about.account) if kind_name == "bucket" else None
+    def __init__(
+        self, log: Log, kind_name: str, about: Subject, calls: Sequence[Call], account: Resource | None
+    ) -> None:
+        self.kind_name, self.kind, self.about = kind_name, kind(kind_name), about
+        self.span = log.span(about.account)
+        holes = log.holes(self.kind, about.account, {call.region for call in calls})
+        before = (
+            f"the log of account {about.account} begins at {text(self.span.first)}, and no call up to then writes this"
+        )
+        self.history = History(self.kind, about.names, calls, holes, before)
+        self._account = account
 
     def at(self, time: int) -> State:
         step = self.history.at(time)
@@ -138,6 +138,19 @@ class Resource:
             since=max(times, default=None) if known == "known" else None,
             how_to_get="" if known == "known" else _now(how),
         )
+
+
+def resource(log: Log, kind_name: str, value: str) -> Resource:
+    """By id, name or ARN. Raises RequestError when the log names none, or several."""
+    return resources(log, kind_name, [log.subject(kind(kind_name), value)])[0]
+
+
+def resources(log: Log, kind_name: str, about: Sequence[Subject]) -> list[Resource]:
+    """Several of one kind cost little more than one."""
+    accounts = {one.account for one in about} if kind_name == "bucket" else ()
+    blocks = {uid: resource(log, "account", uid) for uid in accounts}
+    found = zip(about, log.calls(kind(kind_name), about), strict=True)
+    return [Resource(log, kind_name, one, calls, blocks.get(one.account)) for one, calls in found]
 
 
 def _fact(name: str, field: Field, spec: Attribute, late: str, how: str) -> Fact:

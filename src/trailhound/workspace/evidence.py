@@ -25,7 +25,8 @@ from trailhound.simulation.simulate import simulate
 from trailhound.simulation.truth import Truth
 from trailhound.sources.aws import Access
 from trailhound.sources.layout import Selection
-from trailhound.states.state import Resource, State
+from trailhound.states.calls import Log
+from trailhound.states.state import State, resource
 from trailhound.workspace.reading import Progress, Reading
 
 
@@ -123,7 +124,7 @@ class Evidence(Reading):
         """
         asked = scoping.parse(observable)
         engine, _, index = self._indexed(derived=True)
-        found = Resource(engine, index, asked.kind, asked.value)
+        found = resource(Log(engine, index), asked.kind, asked.value)
         return found.at(times.interval(at).end - 1 if at else found.span.last)
 
     def sql(self, query: str, *, version: int | None = None) -> Rows:
