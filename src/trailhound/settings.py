@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+import pytz
 
 from trailhound.errors import CatalogError
 from trailhound.limits import Limits
@@ -76,6 +77,7 @@ class Exclusions(_Section, frozen=True, kw_only=True):
 
 
 class Settings(_Section, frozen=True, kw_only=True):
+    zone: str = ""  # of the organisation, in which narratives give times beside UTC: "America/New_York"
     production: Production = Production()
     expected: Expected = Expected()
     accounts: dict[str, Account] = {}
@@ -111,10 +113,18 @@ def load(folder: Path) -> Settings:
             causes=("a misspelt key", "a value of another type"),
             next_step="docs/reference/settings.md lists every key",
         ) from error
+    if settings.zone and settings.zone not in pytz.all_timezones_set:
+        raise CatalogError(
+            f"there is no time zone {settings.zone!r}",
+            where=str(path),
+            next_step='write it as the tz database does: "America/New_York"',
+        )
     return settings
 
 
 TEMPLATE = """# What your organisation knows and a log does not say. Every key may be absent.
+
+# zone = "America/New_York"   # in which narratives give times beside UTC
 
 [production]            # which instances count as production: any of these
 # instances = ["i-0123456789abcdef0"]

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from tests.investigation.history import ALERT, HOME, History, call, user
 
-from trailhound import catalog
+from trailhound import catalog, settings
+from trailhound.errors import CatalogError
 from trailhound.investigation import recommendations, scope, steps
 from trailhound.model import Investigation
 from trailhound.settings import Settings
@@ -135,3 +136,32 @@ def test_failed_sign_ins_of_several_are_told_as_guessing():
     said = History([_tried("ConsoleLogin", who, **failed) for who in ("ann", "bob")]).ask("ip_address.failures")
     assert said.sentence.startswith("Sign-ins of two principals failed from 192.0.2.66")
     assert "as when passwords are tried in turn" in said.sentence
+
+
+def test_times_are_told_in_the_zone_of_the_organisation_too():
+    history = History([call("StopLogging")])
+    inputs = steps.Inputs(
+        engine=history.engine, settings=Settings(zone="America/New_York"), findings=[], as_of={}, versions={}
+    )
+    found = history.finding()
+    told = steps.investigate(inputs, scope.of_finding(history.engine, found), finding=found, observable=None)
+    assert "On 2024-05-20 14:00:00 UTC (2024-05-20 10:00:00 in America/New_York)" in _what_happened(told)
+
+
+def test_the_end_names_the_verdict_its_rival_and_what_makes_it_urgent():
+    found = _told(call("StopLogging", service="cloudtrail"), call("CreateUser", service="iam", region=HOME))
+    told = {p.paragraph: " ".join(s.text for s in p.sentences) for p in found.narrative}
+    best, second = found.verdict.explanations[:2]
+    assert list(told)[-1] == "what it amounts to"
+    assert f"“{best.title}” ({best.score:+d}" in told["what it amounts to"]
+    assert f"“{second.title}” ({second.score:+d})" in told["what it amounts to"]
+    severity = found.verdict.severity
+    assert severity
+    assert severity.reasons
+    assert f"it is {severity.priority}: {severity.reasons[0].sentence}" in told["what it amounts to"]
+
+
+def test_a_zone_that_does_not_exist_is_told(tmp_path):
+    (tmp_path / "trailhound.toml").write_text('zone = "Europe/Atlantis"\n')
+    with pytest.raises(CatalogError, match="no time zone 'Europe/Atlantis'"):
+        settings.load(tmp_path)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import msgspec
 import pytest
+
+from trailhound.identity.origins import with_sessions
 
 
 def _answers(investigation):
@@ -88,27 +92,123 @@ def test_an_unknown_names_its_gap_and_how_to_close_it(roboman1):
     assert {u.question for u in roboman1.unknowns} == {a.uid for a in unknown}
 
 
-@pytest.mark.parametrize(
-    ("story", "dispositions"),
-    [
-        ("roboman1", {"malicious"}),
-        ("approved_termination", {"benign"}),
-        ("policy_attached", {"malicious", "suspicious"}),
-        ("s3_exfiltration", {"malicious", "suspicious"}),
-        ("sdk_overwritten", {"malicious", "suspicious", "undetermined"}),
-        ("stolen_key", {"malicious", "suspicious"}),
-        ("trail_stopped", {"malicious", "suspicious"}),
-    ],
-)
-def test_the_verdict_fits_the_story(case, story, dispositions):
-    assert case(story).investigate().verdict.disposition in dispositions
+# Of each story the findings that are investigated, and what must be said of each fact of its truth: a text, or an answer.
+STATED: dict[str, tuple[tuple[int, ...], dict[str, str | tuple[str, str]]]] = {
+    "roboman1": ((0,), {
+        "usual_hours_utc": "usually active between 07:00 and 19:00 UTC", "usual_places": "came from United States (Florida)",
+        "failed_sign_ins": "Nine failed sign-ins of Roboman1", "first_failed_sign_in": "from 03:02:10 UTC",
+        "successful_sign_in": "a successful one at 03:02:23 UTC", "successful_sign_in_used_mfa": ("user.mfa", "no"),
+        "source_ip": "180.163.251.231 is registered in China", "source_country": "180.163.251.231 is registered in China",
+        "source_ip_seen_before": ("ip_address.seen_before", "no"), "production_instances_terminated": "All twenty instances",
+        "last_termination": "On 2020-11-06 03:21:39 UTC", "instances_of_last_termination": "i-eob7w13",
+        "instances_stood_up": "launched on 2020-09-01", "user_named_these_instances_before": ("instance.touched_before", "no"),
+        "instances_stopped_or_terminated_before": ("instance.stopped_before", "no"),
+        "privileges_changed_recently": ("user.privileges_changed", "no"), "backups_exist": ("instance.backups", "yes"),
+    }),
+    "approved_termination": ((0,), {
+        "earlier_releases": "on three days, last on 2021-03-16", "replacements_launched": "24 instances were launched",
+        "change_window": "between 2021-03-23 02:00:00 UTC and 2021-03-23 04:00:00 UTC", "tool": "Terraform/0.14.7",
+    }),
+    "policy_attached": ((0, 1), {
+        "policy": "dev-troubleshooting allows every action", "attached_to": "attached to noah.kim", "attached_after_seconds": "34 seconds later",
+        "used_after_seconds": "from 2022-02-17 23:48:10 UTC", "usual_address": ("ip_address.seen_before", "yes"),
+    }),
+    "role_chain": ((0,), {
+        "stolen_key_of": "priya.nair", "origin": "stands priya.nair", "hops": "the role tier2, then the role operations-admin",
+        "source_ip": "The first call from 45.155.205.99", "source_country": "Russia", "secrets_read": "five reads of secrets",
+        "new_user": "other ways in: CreateAccessKey and CreateUser (svc-metrics)",
+    }),
+    "s3_exfiltration": ((0,), {
+        "bucket": "bucket acme-customer-data", "objects_read": "GetObject (1,800 times", "source_country": "Hungary",
+        "source_ip": "The first call from 91.219.236.10", "session_of_role": "The role analytics-reader",
+        "session_stolen": ("access_key.several_places", "yes"),
+    }),
+    "sdk_overwritten": ((0, 1), {
+        "bucket": "bucket acme-sdk-downloads", "object": "object sdk/v1/acme-sdk.min.js", "opened": "On 2021-05-04 17:25:07 UTC",
+        "overwritten": "On 2021-06-18 20:58:33 UTC", "days_open": "45 days before the alert", "policy_reset": "no later change is in the log",
+    }),
+    "stolen_key": ((0, 1), {
+        "stolen_key_of": "a long-term key of ci-runner|came with a long-term key", "source_ip": "45.155.205.99 is registered in Russia",
+        "source_country": "registered in Russia", "denied_calls": "failed from 45.155.205.99 (twelve times",
+        "new_user": "(deploy-helper)",
+    }),
+    "trail_stopped": ((0,), {
+        "blind_minutes": "47 minutes later", "user_without_creation": "svc-monitoring", "source_country": "registered in Ukraine",
+    }),
+}  # fmt: skip
+# What the narratives leave to their reader: a week is from one Tuesday to the next.
+UNSTATED = {("roboman1", "earlier_sign_ins_used_mfa"), ("approved_termination", "weekly")}
+UNKNOWABLE = {("trail_stopped", "missing_operations")}  # done while nothing was recorded: to name them would be a guess
+
+
+@pytest.fixture(scope="module")
+def investigated(case, roboman1):
+    @cache
+    def play(story: str, expected: int):
+        played = case(story)
+        if (story, expected) == ("roboman1", 0):
+            return roboman1
+        truth = played.truth
+        played.truth = msgspec.structs.replace(truth, findings=truth.findings[expected:])
+        try:
+            return played.investigate()
+        finally:
+            played.truth = truth
+
+    return play
+
+
+@pytest.mark.parametrize("story", STATED)
+def test_each_fact_of_the_truth_is_stated(case, investigated, story):
+    findings, facts = STATED[story]
+    found = [investigated(story, number) for number in findings]
+    said = "\n".join(f"{_told(one)}\n{[(a.sentence, a.facts) for a in one.answers]}" for one in found)
+    given = {(a.question, a.verdict) for one in found for a in one.answers}
+    for fact, stated in facts.items():
+        assert stated in given if isinstance(stated, tuple) else any(s in said for s in stated.split("|")), (
+            fact,
+            stated,
+        )
+    known = case(story).truth.facts.keys() - {"malicious"}
+    assert known == facts.keys() | {fact for of, fact in UNSTATED | UNKNOWABLE if of == story}
+
+
+def test_ninety_five_of_a_hundred_facts_that_can_be_known_are_stated():
+    stated = sum(len(facts) for _, facts in STATED.values())
+    assert stated / (stated + len(UNSTATED)) >= 0.95
+
+
+def test_what_was_done_unseen_is_not_guessed(case, investigated):
+    told = _told(investigated("trail_stopped", 0))
+    assert not [name for name in case("trail_stopped").truth.facts["missing_operations"] if name in told]
+
+
+@pytest.mark.parametrize("story", STATED)
+def test_the_verdict_fits_the_story(case, investigated, story):
+    malicious = case(story).truth.facts["malicious"]
+    found = [investigated(story, number).verdict.disposition for number in STATED[story][0]]
+    if malicious:
+        assert {"malicious", "suspicious"} & set(found)
+        assert "benign" not in found
+    else:
+        assert set(found) == {"benign"}
+
+
+def test_the_benign_twin_is_benign_since_the_change_was_approved_and_done_before(investigated):
+    found = investigated("approved_termination", 0)
+    best = found.verdict.explanations[0]
+    assert best.name == "authorised"
+    assert {"time.approved_change", "operation.first_time"} <= set(best.for_)
+    assert found.verdict.severity.priority == "P3"
+    assert {lead.status for lead in found.chase.leads} == {"set aside"}
 
 
 def test_every_query_of_an_answer_can_be_run_again(case, roboman1):
     """What a report shows is what was asked: run on the lake's events, it gives the same facts."""
     engine = case("roboman1").engine
     for answer in roboman1.answers[:12]:
-        again = engine.query(answer.query, answer.parameters)[0]
+        with with_sessions(engine):
+            again = engine.query(answer.query, answer.parameters)[0]
         assert {k: msgspec.to_builtins(again[k]) for k in answer.facts if not isinstance(again[k], list)} == {
             k: v for k, v in answer.facts.items() if not isinstance(v, list)
         }, answer.question

@@ -63,9 +63,10 @@ def _details(calls: Sequence[dict[str, Any]]) -> list[str]:
         for document in documents[detail.side]:
             for value in _walk(document, steps):
                 found.setdefault(detail.says, {})[_said(value)] = None
-    some = " (of those read)" if len(calls) > _READ else ""
-    named = [f"{says}{some} {sentences.listing(list(values))}" for says, values in found.items()]
+    named = [f"{says} {sentences.listing(list(values))}" for says, values in found.items()]
     fitting = [text for text, length in zip(named, accumulate(map(len, named)), strict=True) if length <= _ROOM]
+    if fitting and len(calls) > _READ:
+        fitting[0] = f"in the first {sentences.number(_READ)}: {fitting[0]}"
     return fitting if len(fitting) == len(named) else [*fitting, "and more"]
 
 

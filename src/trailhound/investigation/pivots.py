@@ -55,6 +55,7 @@ class _Reveals(_Spec, frozen=True, kw_only=True):
 class _Pack(_Spec, frozen=True, kw_only=True):
     followed: int
     farthest: int
+    least: int
     each_hop: int
     shown: int
     revealed_by: dict[str, int]
@@ -133,6 +134,11 @@ def weight(answer: Answer) -> Mapping[str, int]:
     return {}
 
 
+def harm(answer: Answer) -> bool:
+    """Whether an answer of step 4 speaks of harm by, or to, what it is about."""
+    return any(points > 0 for points in weight(answer).values())
+
+
 def _rank(lead: Lead) -> tuple[bool, int]:
     return lead.status == "open", lead.score
 
@@ -173,12 +179,16 @@ def _lead(observable: Observable, answer: Answer, benign: str, distance: int) ->
     pack = _pack()
     kind = pack.kinds.get(observable.kind)
     added = pack.revealed_by.get(answer.question, 0)
-    reach = kind.reach if kind else 0
-    score = reach + added - pack.each_hop * (distance - 1)
-    reason = benign or (
-        _because(reach, added, pack.each_hop * (distance - 1)) if kind else "nothing more is asked of its kind"
-    )
-    status = "set aside" if benign else "open" if kind else "not followed"
+    reach, far = kind.reach if kind else 0, pack.each_hop * (distance - 1)
+    score, told = reach + added - far, _because(reach, added, far)
+    if benign:
+        status, reason = "set aside", benign
+    elif kind is None:
+        status, reason = "not followed", "nothing more is asked of its kind"
+    elif score < pack.least:
+        status, reason = "not followed", f"too little to gain: {told}"
+    else:
+        status, reason = "open", told
     return Lead(observable=observable, status=status, score=score, reason=reason, distance=distance, answers=())
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from trailhound import catalog
-from trailhound.investigation import sentences
+from trailhound.investigation import pivots, sentences
 from trailhound.investigation.evidence import Evidence
 from trailhound.model import Answer, Conclusion, Disposition, Recommendation, Verdict
 
@@ -22,6 +22,7 @@ class _When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     about: tuple[
         Literal["finding", "actor", "many"], ...
     ] = ()  # a finding; whoever is one, or all that touched a thing
+    followed: bool = False  # the answers led to somebody else of whom they tell harm
 
 
 class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,9 +36,20 @@ class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def recommend(verdict: Conclusion, answers: Sequence[Answer], evidence: Evidence) -> tuple[Recommendation, ...]:
+    """`answers`: of step 3 and 4; what holds, and what is said, is about the finding's own but where others are named."""
     given = {a.question: a for a in answers if a.step == 3}
     facts = _facts(given, evidence)
-    return tuple(_make(spec, given, facts) for spec in _specs() if _holds(spec.when, verdict, given, evidence))
+    # Ways in that the actor made are to be removed; here are those to which the answers led beside them.
+    harmful = [
+        a for a in answers
+        if a.step == 4 and pivots.harm(a) and a.observable.value.rsplit("/", 1)[-1] not in (facts["ways_in"] or ())
+    ]  # fmt: skip
+    facts["followed"] = list(dict.fromkeys(a.observable.value for a in harmful))
+    return tuple(
+        _make(spec, given, harmful, facts)
+        for spec in _specs()
+        if _holds(spec.when, verdict, given, evidence) and (harmful or not spec.when.followed)
+    )
 
 
 def _holds(when: _When, verdict: Conclusion, given: Mapping[str, Answer], evidence: Evidence) -> bool:
@@ -52,8 +64,11 @@ def _holds(when: _When, verdict: Conclusion, given: Mapping[str, Answer], eviden
     )
 
 
-def _make(spec: _Spec, given: Mapping[str, Answer], facts: Mapping[str, Any]) -> Recommendation:
+def _make(
+    spec: _Spec, given: Mapping[str, Answer], harmful: Sequence[Answer], facts: Mapping[str, Any]
+) -> Recommendation:
     why = [given[q] for q, verdicts in spec.why.items() if q in given and given[q].verdict in verdicts]
+    why += harmful if spec.when.followed else ()
     cited = tuple(dict.fromkeys(uid for answer in why for uid in answer.evidence[:5]))
     return Recommendation(
         action=sentences.render(spec.action, facts),
@@ -75,6 +90,7 @@ def _facts(given: Mapping[str, Answer], evidence: Evidence) -> dict[str, Any]:
         "principals": scope.of("user"),
         "person": evidence.settings.person(scope.principal),
         "event_uids": scope.event_uids[:5],
+        "opened_by": [one for one in fact("access_key.issued", "by") or () if not one.endswith(".amazonaws.com")],
         "services": fact("user.access", "services"),
         "made": fact("instance.backups", "made"),
         "last_backup": fact("instance.backups", "last"),

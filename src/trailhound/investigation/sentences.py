@@ -80,6 +80,12 @@ def when(ms: int | None) -> str:
     return f"{_utc(ms):%Y-%m-%d %H:%M:%S} UTC" if ms is not None else "an unknown time"
 
 
+def local(ms: int, zone: str) -> str:
+    """`when`, and in a zone of the tz database if one is named: `... UTC (2020-11-05 22:21:39 in America/New_York)`."""
+    there = f" ({_utc(ms).astimezone(pytz.timezone(zone)):%Y-%m-%d %H:%M:%S} in {zone})" if zone else ""
+    return f"{when(ms)}{there}"
+
+
 def day(ms: int | None) -> str:
     return f"{_utc(ms):%Y-%m-%d}" if ms is not None else "an unknown day"
 

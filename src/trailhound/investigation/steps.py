@@ -91,12 +91,12 @@ def investigate(
     paragraphs = narrative.tell(subject, finding, third, evidence)
     if unproven:
         paragraphs = _qualified(paragraphs, subject, unproven[0], whole=broken == len(subject.event_uids))
-    exhibits = narrative.exhibits(paragraphs, evidence)  # before another scope takes its own slices
     chase, fourth = pivots.chase(third, evidence, inputs.engine, inputs.findings)
     conclusion = verdict.conclude(third, fourth)
     urgency = severity.severity(conclusion.disposition, third, scope.user_type)
     conclusion = msgspec.structs.replace(conclusion, severity=urgency)
-    actions = recommendations.recommend(conclusion, third, evidence)
+    actions = recommendations.recommend(conclusion, (*third, *fourth), evidence)
+    paragraphs = narrative.conclude(paragraphs, conclusion, chase, (*third, *fourth))
     document = Investigation(
         uid="",
         subject=subject,
@@ -112,7 +112,7 @@ def investigate(
         recommendations=actions,
         unknowns=(*_left_out(subject, evidence), *_unproven(subject, unproven), *_unknowns((*third, *fourth))),
         versions=dict(inputs.versions),
-        exhibits=exhibits,
+        exhibits=narrative.exhibits(paragraphs, evidence),
         chase=chase,
     )
     uids = replay.cited(document)

@@ -40,13 +40,14 @@ def conclude(third: Sequence[Answer], fourth: Sequence[Answer] = ()) -> Conclusi
     for name, story in _stories().items():
         said = {a.uid: story.weight(name, by_id[a.question], a.verdict) for a in third}
         said |= {a.uid: pivots.weight(a).get(name, 0) for a in fourth}
+        heaviest = sorted(said.items(), key=lambda item: -abs(item[1]))
         explanations.append(
             Explanation(
                 name=name,
                 title=story.title,
                 score=sum(said.values()),
-                for_=tuple(uid for uid, weight in said.items() if weight > 0),
-                against=tuple(uid for uid, weight in said.items() if weight < 0),
+                for_=tuple(uid for uid, weight in heaviest if weight > 0),
+                against=tuple(uid for uid, weight in heaviest if weight < 0),
                 would_change_if=story.would_change_if,
             )
         )
@@ -95,8 +96,8 @@ def _confidence(scores: Mapping[str, int], disposition: Disposition, open_: floa
 
 def _open(asked: Sequence[Answer]) -> float:
     """How much of the weight that these questions can bring is not known, 0 to 1."""
-    reach = {a.question: _reach(a.question) for a in asked}
-    return sum(reach[a.question] for a in asked if a.verdict == "unknown") / max(sum(reach.values()), 1)
+    weights = {a.question: reach(a.question) for a in asked}
+    return sum(weights[a.question] for a in asked if a.verdict == "unknown") / max(sum(weights.values()), 1)
 
 
 def _turns(
@@ -131,7 +132,7 @@ def _moves(asked: str, verdict: Verdict) -> Mapping[str, int]:
 
 
 @cache
-def _reach(asked: str) -> int:
+def reach(asked: str) -> int:
     """The most that an answer to it can weigh."""
     verdicts: tuple[Verdict, ...] = ("yes", "no")
     return max((abs(weight) for verdict in verdicts for weight in _moves(asked, verdict).values()), default=0)
