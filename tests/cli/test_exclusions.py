@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, ingested
 
 from trailhound.lake.lake import Lake
 from trailhound.workspace import Workspace
@@ -23,12 +23,16 @@ def entry(rule: str = TITLE, *, days: int = 30, line: str = "principal: arn:aws:
     return f"- rule: {rule}\n  {line}\n{said}"
 
 
+@pytest.fixture(scope="module")
+def found(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The findings of the pack alone: others run rules of their own on the story."""
+    return ingested(logs, tmp_path_factory.mktemp("found") / "story")
+
+
 @pytest.fixture
-def own(story: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace of one's own, with the findings of the pack: others may have run their own rules on the story."""
+def own(found: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "own"
-    shutil.copytree(story, folder)
-    Workspace.open(folder).detect()
+    shutil.copytree(found, folder)
     monkeypatch.setenv("TRAILHOUND_WORKSPACE", str(folder))
     return folder
 

@@ -104,7 +104,7 @@ def _detection(selections: list[Any], condition: Any) -> dict[str, Any]:
     return {**dict(zip(_NAMES, selections, strict=True)), "condition": condition}
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     st.lists(_SELECTION, min_size=4, max_size=4), st.one_of(_CONDITION, st.lists(_CONDITION, min_size=1, max_size=2)),
     _records(),

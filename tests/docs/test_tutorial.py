@@ -48,7 +48,10 @@ _COPIED = "uid=$(trailhound findings --workspace case --format table | awk '$1 =
 def test_the_tutorial_runs_from_top_to_bottom(shell, tmp_path):
     script = "\n".join(_commands("docs/tutorial.md"))
     assert "\nuid=4f2ac81d\n" in script
-    done = shell(script.replace("uid=4f2ac81d", _COPIED))
+    proof = "trailhound rules test"  # of all rules: tests/detections has it
+    assert f"\n{proof}\n" in script
+    one = ROOT / "src" / "trailhound" / "packs" / "rules" / "aws_ec2_production_mass_termination.yml"
+    done = shell(script.replace("uid=4f2ac81d", _COPIED).replace(proof, f"{proof} {one}"))
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Roboman1" in done.stdout
     assert "<html" in (tmp_path / "report.html").read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,8 @@ def test_only_days_that_changed_are_derived(tmp_path: Path) -> None:
     add(lake, [event(n, START + n * DAY) for n in range(20)])
     assert derive(lake, DECLARED) == {"observables": 20, "principals": 1}
     assert derive(lake, DECLARED) == {}
+    lake.close()
+    assert derive(Lake(shutil.copytree(tmp_path, tmp_path / "copy")), DECLARED) == {}
     add(lake, [event(99, START + 3 * DAY)])
     assert derive(lake, DECLARED) == {"observables": 1, "principals": 1}
     assert len(lake.files("observables")) == 3 + 1  # a file a week, and nothing left of those it replaced

@@ -5,7 +5,7 @@ In memory, because a DuckDB database file locks out every other process, even re
 
 from __future__ import annotations
 
-import atexit
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,12 +44,11 @@ class DuckDB:
         self._connection.execute("SET parquet_metadata_cache = true")
         # On by default in what looks like a session of a person, and printed among the results.
         self._connection.execute("SET enable_progress_bar = false")
-        # A connection alive at interpreter exit prints pages of "nanobind: leaked".
-        atexit.register(self.close)
+        # With the engine, or at exit: a connection that is alive then prints pages of "nanobind: leaked".
+        self._closed = weakref.finalize(self, self._connection.close)
 
     def close(self) -> None:
-        atexit.unregister(self.close)
-        self._connection.close()
+        self._closed()
 
     def mount(self, table: str, files: Sequence[str], *, ddl: str, partition: str | None = None) -> None:
         """Make `files` (Parquet) readable as `table`; `ddl` names the columns when there is no file yet."""

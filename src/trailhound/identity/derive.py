@@ -10,7 +10,7 @@ everything anew gives the same tables.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import groupby
@@ -62,7 +62,7 @@ def derive(lake: Lake, declared: Sequence[Derived]) -> dict[str, int]:
     """
     done: dict[str, int] = {}
     shapes = (f"{one.table} {one.version} {TABLES[one.table].columns}" for one in declared)
-    whole = stamp_of(*shapes, *sorted(lake.files("events")))
+    whole = stamp_of(*shapes, *_names(lake.files("events")))
     if _read(lake.root).get("events") == {"": whole}:
         return done
     with lake.lock():
@@ -88,7 +88,7 @@ def current(lake: Lake, one: Daily) -> dict[str, str | None]:
 
 def stamps(lake: Lake, one: Daily, days: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Day → stamp of what its rows are to be derived from. `days`: the files of each, see `Lake.partitions`."""
-    wanted = {day: stamp_of(str(one.version), *files) for day, files in days.items()}
+    wanted = {day: stamp_of(str(one.version), *_names(files)) for day, files in days.items()}
     for row in _also(lake, one):
         if row["event_day"] in wanted:
             wanted[row["event_day"]] = stamp_of(wanted[row["event_day"]], str(row["stamp"]))
@@ -149,7 +149,7 @@ def _write(lake: Lake, one: Daily, days: Mapping[str, Sequence[str]], changed: S
 
 
 def _whole(lake: Lake, one: Whole, state: _State) -> int:
-    stamp = stamp_of(str(one.version), *(path for name in one.needs for path in sorted(lake.files(name))))
+    stamp = stamp_of(str(one.version), *(path for name in one.needs for path in _names(lake.files(name))))
     if state.get(one.table) == {"": stamp}:
         return 0
     with _engine(lake) as engine:
@@ -189,6 +189,11 @@ def _remember(lake: Lake, state: _State, table: str, made: dict[str, str]) -> No
 
 def stamp_of(*parts: str) -> str:
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
+
+
+def _names(files: Iterable[str]) -> list[str]:
+    """No two files have the same; and it stays when the workspace is copied or moved."""
+    return sorted("/".join(Path(path).parts[-2:]) for path in files)
 
 
 def _listed(values: Sequence[str]) -> str:
