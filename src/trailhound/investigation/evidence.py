@@ -260,15 +260,17 @@ class _Dated(msgspec.Struct, frozen=True):
 
 
 def _named_by_rules(findings: Sequence[Finding], scope: Scope) -> dict[str, list[str]]:
-    """What ATT&CK calls it, by the rules that alerted on these events: techniques, and tactics in the order of the matrix."""
-    uids = set(scope.event_uids)
-    alerted = [f for f in findings if f.uid == scope.finding_uid or not uids.isdisjoint(f.event_uids)]
-    known = attack.techniques()
+    """What ATT&CK calls it, by the rule of the finding, else by all that alerted on these events: techniques and their tactics."""
+    uids, known = set(scope.event_uids), attack.techniques()
+    alerted = [f for f in findings if f.uid == scope.finding_uid] or [
+        f for f in findings if not uids.isdisjoint(f.event_uids)
+    ]
     named = {known[uid].uid: known[uid] for finding in alerted for uid in finding.attacks if uid in known}
-    of_them = {tactic for one in named.values() for tactic in one.tactics}
     return {
-        "techniques": [f"{uid} {one.name}" for uid, one in sorted(named.items())],
-        "tactics": [tactic for tactic in attack.TACTICS if tactic in of_them],
+        "techniques": [
+            f"{uid} {one.name}" + (f" ({', '.join(one.tactics)})" if one.tactics else "")
+            for uid, one in sorted(named.items())
+        ]
     }
 
 
