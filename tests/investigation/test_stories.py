@@ -109,7 +109,7 @@ STATED: dict[str, tuple[tuple[int, ...], dict[str, str | tuple[str, str]]]] = {
         "earlier_releases": "on three days, last on 2021-03-16", "replacements_launched": "24 instances were launched",
         "change_window": "between 2021-03-23 02:00:00 UTC and 2021-03-23 04:00:00 UTC", "tool": "Terraform/0.14.7",
     }),
-    "policy_attached": ((0, 1), {
+    "policy_attached": ((1,), {
         "policy": "dev-troubleshooting allows every action", "attached_to": "attached to noah.kim", "attached_after_seconds": "34 seconds later",
         "used_after_seconds": "from 2022-02-17 23:48:10 UTC", "usual_address": ("ip_address.seen_before", "yes"),
     }),
@@ -127,7 +127,7 @@ STATED: dict[str, tuple[tuple[int, ...], dict[str, str | tuple[str, str]]]] = {
         "bucket": "bucket acme-sdk-downloads", "object": "object sdk/v1/acme-sdk.min.js", "opened": "On 2021-05-04 17:25:07 UTC",
         "overwritten": "On 2021-06-18 20:58:33 UTC", "days_open": "45 days before the alert", "policy_reset": "no later change is in the log",
     }),
-    "stolen_key": ((0, 1), {
+    "stolen_key": ((1,), {
         "stolen_key_of": "a long-term key of ci-runner|came with a long-term key", "source_ip": "45.155.205.99 is registered in Russia",
         "source_country": "registered in Russia", "denied_calls": "failed from 45.155.205.99 (twelve times",
         "new_user": "(deploy-helper)",

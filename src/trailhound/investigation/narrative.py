@@ -45,8 +45,9 @@ def conclude(
 ) -> tuple[Paragraph, ...]:
     """With what step 4 found before what is not known, and what all of it amounts to at the end."""
     by_uid = {answer.uid: answer for answer in answers}
-    beyond = Paragraph(paragraph=BEYOND, sentences=tuple(_beyond(chase, by_uid)))
-    amounts = Paragraph(paragraph=ASSESSMENT, sentences=tuple(_amounts(conclusion, by_uid)))
+    subject = paragraphs[0].sentences[0].evidence  # what alerted: the ground of what stands on no answer
+    beyond = Paragraph(paragraph=BEYOND, sentences=tuple(_beyond(chase, by_uid, subject)))
+    amounts = Paragraph(paragraph=ASSESSMENT, sentences=tuple(_amounts(conclusion, by_uid, subject)))
     told = [p for p in paragraphs if p.paragraph != PARAGRAPHS[-1]]
     unknown = [p for p in paragraphs if p.paragraph == PARAGRAPHS[-1]]
     return tuple(p for p in (*told, beyond, *unknown, amounts) if p.sentences)
@@ -69,7 +70,7 @@ def exhibits(paragraphs: Sequence[Paragraph], evidence: Evidence) -> tuple[Exhib
     return tuple(sorted(found, key=lambda one: (one.time, one.uid)))
 
 
-def _beyond(chase: Chase, answers: Mapping[str, Answer]) -> Iterator[Sentence]:
+def _beyond(chase: Chase, answers: Mapping[str, Answer], subject: tuple[str, ...]) -> Iterator[Sentence]:
     """What speaks of harm, or leads on, of the artifacts that were followed; then those that were not, and why."""
     for lead in chase.leads:
         asked = [answers[uid] for uid in lead.answers]
@@ -80,7 +81,7 @@ def _beyond(chase: Chase, answers: Mapping[str, Answer]) -> Iterator[Sentence]:
             open_ = sum(answer.verdict == "unknown" for answer in asked)
             left = f"; {sentences.part(open_, len(asked), 'question')} about it stayed open" if open_ else ""
             name = sentences.name(lead.observable.value)
-            yield _of(f"Of {name} nothing is known that speaks of harm or leads on{left}.", asked)
+            yield _of(f"Of {name} nothing is known that speaks of harm or leads on{left}.", asked, subject)
     revealed = {hop.target: hop.answer for hop in reversed(chase.hops)}
     for status, says in (("set aside", "Set aside as no news"), ("not followed", "Not followed")):
         leads = [lead for lead in chase.leads if lead.status == status]
@@ -88,7 +89,7 @@ def _beyond(chase: Chase, answers: Mapping[str, Answer]) -> Iterator[Sentence]:
         if named:
             more = [f"{sentences.number(len(leads) - _MOST_ASIDE)} more"] if len(leads) > _MOST_ASIDE else []
             why = [answers[revealed[lead.observable]] for lead in leads[:_MOST_ASIDE]]
-            yield _of(f"{says}: {'; '.join([*named, *more])}.", why)
+            yield _of(f"{says}: {'; '.join([*named, *more])}.", why, subject)
 
 
 def _tells(answer: Answer) -> bool:
@@ -96,7 +97,7 @@ def _tells(answer: Answer) -> bool:
     return pivots.harm(answer) or (answer.verdict == "yes" and bool(by_id[answer.question].pivots))
 
 
-def _amounts(conclusion: Conclusion, answers: Mapping[str, Answer]) -> Iterator[Sentence]:
+def _amounts(conclusion: Conclusion, answers: Mapping[str, Answer], subject: tuple[str, ...]) -> Iterator[Sentence]:
     """The verdict, its best explanation and the next, what would turn it, and how urgent it is."""
     best, second = conclusion.explanations[:2]
     verdict = (
@@ -109,20 +110,22 @@ def _amounts(conclusion: Conclusion, answers: Mapping[str, Answer]) -> Iterator[
         f"{verdict}: the best explanation is “{best.title}” ({best.score:+d}, with "
         f"{sentences.count(len(best.for_), 'answer')} for{against or ' it'}), the next “{second.title}” ({second.score:+d})."
     )
-    yield _of(text, [answers[uid] for uid in (*best.for_, *best.against)])
+    yield _of(text, [answers[uid] for uid in (*best.for_, *best.against)], subject)
     for turn in conclusion.turns[:_MOST_TURNS]:
         answer = answers[turn.answer]
-        yield _of(f"It would be {turn.disposition} if this were answered {turn.verdict}: {answer.asks}", [answer])
+        yield _of(
+            f"It would be {turn.disposition} if this were answered {turn.verdict}: {answer.asks}", [answer], subject
+        )
     severity = conclusion.severity
     if severity and severity.reasons:
         reasons = ", ".join(reason.sentence for reason in severity.reasons)
         why = [answers[uid] for reason in severity.reasons for uid in reason.answers]
-        yield _of(f"By the triage frame it is {severity.priority}: {reasons}.", why)
+        yield _of(f"By the triage frame it is {severity.priority}: {reasons}.", why, subject)
 
 
-def _of(text: str, why: Sequence[Answer]) -> Sentence:
+def _of(text: str, why: Sequence[Answer], subject: tuple[str, ...]) -> Sentence:
     """A sentence that stands on several answers: on the first events of each."""
-    evidence = tuple(dict.fromkeys(uid for answer in why for uid in answer.evidence[:_OF_EACH]))
+    evidence = tuple(dict.fromkeys(uid for answer in why for uid in answer.evidence[:_OF_EACH])) or subject
     return Sentence(text=text, evidence=evidence[:MOST_EVIDENCE], answers=tuple(dict.fromkeys(a.uid for a in why)))
 
 
