@@ -167,6 +167,9 @@ def test_broken_files_make_answers_unknown_and_turn_none_round(whole, broken):
     home = {event["uid"]: event["source_uid"] for event in filed.events}
     for answer in filed.answers():
         before = whole[answer.uid].verdict
+        if answer.question == "time.trusted":  # is about the files themselves: broken ones are what it looks for
+            assert answer.verdict in (before, "no" if broken else before)
+            continue
         assert answer.verdict in (before, "unknown"), answer.question
         altered = [home[uid] in {f"f{n}" for n in broken} for uid in answer.evidence]
         if answer.verdict == "no":
