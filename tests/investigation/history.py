@@ -28,6 +28,7 @@ ACCOUNT = "111122223333"
 ALERT = times.interval("2024-05-20T14:00:00Z").start
 HOUR, DAY = 3_600_000, 24 * 3_600_000
 HOME, IP = "us-east-1", "198.51.100.7"
+TAGGED = {"resourcesSet": {}, "tagSet": {}}  # nothing that a question asks about, and it says so
 NOTHING_KNOWN = Settings()
 
 Json = dict[str, Any]
@@ -85,11 +86,13 @@ def quiet() -> list[Json]:
         for day in days
         for record in (
             call("DescribeInstances", 24 * day),
-            call("CreateTags", 24 * day + 1),
+            call("CreateTags", 24 * day + 1, requestParameters=TAGGED),
             call(
                 "ListUsers", 24 * day + 2, service="iam", region=HOME, userIdentity=ci, sourceIPAddress="198.51.100.99"
             ),
-            call("CreateTags", 24 * day - 6, userIdentity=ci, sourceIPAddress="198.51.100.99"),
+            call(
+                "CreateTags", 24 * day - 6, requestParameters=TAGGED, userIdentity=ci, sourceIPAddress="198.51.100.99"
+            ),
             get_object("recorded", 24 * day + 3, userIdentity=ci, sourceIPAddress="198.51.100.99"),
         )
     ]

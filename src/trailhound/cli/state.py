@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trailhound.cli import render
 from trailhound.cli.options import Flag, Options, open_workspace
@@ -88,18 +88,7 @@ def _difference(one: Change) -> list[str]:
 
 
 def _said(one: Value) -> str:
-    if one.known == "unknown":
-        return "unknown"
-    said = _text(one.value)
-    if one.known == "in part":
-        without = f"without {_text(list(one.not_in))}" if one.not_in else ""
-        said = f"{', '.join(filter(None, (said if one.value else '', without)))}; the rest is unknown"
-    return said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}..."
+    from trailhound.states import words  # noqa: PLC0415 - start-up
 
-
-def _text(value: Any) -> str:
-    if value is None or value in ([], {}):
-        return "none"
-    if isinstance(value, dict) and all(isinstance(one, str | bool | int) for one in value.values()):
-        return ", ".join(f"{key}={render.cell(one)}" if one != "" else key for key, one in value.items())
-    return render.cell(value)
+    shown = render.cell(words.said(one))
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."

@@ -13,7 +13,7 @@ from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.origins import with_sessions
 from trailhound.ingest.ledger import Coverage, coverage
-from trailhound.investigation import questions
+from trailhound.investigation import questions, resource_states
 from trailhound.investigation.basis import Ledger
 from trailhound.investigation.scope import LOOK_AHEAD, LOOK_BACK, Scope, day
 from trailhound.lake import times
@@ -22,6 +22,7 @@ from trailhound.lake.places import Index
 from trailhound.lake.times import DAY
 from trailhound.model import Basis, Finding
 from trailhound.settings import Settings
+from trailhound.states.calls import Log
 from trailhound.vocab import attack
 
 # Slices that begin where the log does, and those of the last day before the subject; `subject` is of its own time only.
@@ -48,7 +49,9 @@ class Evidence:
         self._days_of: dict[frozenset[str], list[str]] = {}
         self.settings = settings
         self._engine = engine
+        self._log = beside._log if beside else Log(engine, index)
         self._ready: dict[str, None] = {}
+        self._held: set[str] = set()
         since = scope.at - LOOK_BACK
         # A day more on either side than any question looks: what is asked decides, not what is at hand.
         self.coverage: Coverage = (
@@ -90,6 +93,8 @@ class Evidence:
     def row(self, question: questions.Question, values: Sequence[str]) -> dict[str, Any]:
         for table in self._tables(question.sql):
             self._take(table)
+        if resource_states.READ.search(question.sql):
+            self._hold_states()
         return self._engine.query(question.sql, {**self.parameters, "values": list(values)})[0]
 
     def shown(self, sql: str) -> str:
@@ -111,6 +116,14 @@ class Evidence:
             self._take(table)
         return self._engine.query(sql, self.parameters)
 
+    def _hold_states(self) -> None:
+        """The tables `states` and `state_changes`, once for a scope."""
+        if "states" not in self._held:
+            was, changed = resource_states.tables(self._log, self.query(resource_states.THINGS), self.parameters)
+            self.hold("states", was, resource_states.WAS)
+            self.hold("state_changes", changed, resource_states.CHANGED)
+            self._held.add("states")
+
     def hold(self, table: str, rows: Sequence[Any], columns: Mapping[str, str]) -> None:
         """A table that is no slice of the events: one row per member, with these of its fields and their SQL types."""
         _values(self._engine, table, rows, columns)
@@ -123,7 +136,7 @@ class Evidence:
         """From when to when this query may look, by the slices that it reads."""
         tables = set(self._tables(sql))
         since, until = self.parameters["since"], self.parameters["until"]
-        if tables & _OF_ANY_TIME or re.search(r"\b(?:FROM|JOIN)\s+events\b", sql):
+        if tables & _OF_ANY_TIME or resource_states.READ.search(sql) or re.search(r"\b(?:FROM|JOIN)\s+events\b", sql):
             return min(since, self.parameters["log_begins"]), until
         if tables == {"subject"}:
             return self.scope.at, self.scope.to

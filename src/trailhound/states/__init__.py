@@ -8,4 +8,5 @@ history     calls and gaps in order → every state that the resource was in: a 
 calls       the calls of the log that may have written to a resource: a seek
 conclusions what several attributes mean together: public, who may assume
 state       the whole of it: a resource and a moment → its attributes, each with its calls
+words       values as people read them
 """

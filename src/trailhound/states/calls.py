@@ -6,7 +6,6 @@ The table of observables says on which days the resource is named, so that no ot
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +16,7 @@ from trailhound.errors import RequestError
 from trailhound.ingest import coverage, proofs
 from trailhound.ingest.coverage import ALL, Stretch
 from trailhound.ingest.switches import MANAGEMENT
-from trailhound.lake.places import Index, Place, Places, both, condition, either
+from trailhound.lake.places import Index, condition
 from trailhound.lake.times import text
 from trailhound.states.history import Hole
 from trailhound.states.kinds import Kind
@@ -49,9 +48,9 @@ class Span(NamedTuple):
 
 
 class Log:
-    """The events that are mounted, and an index of them."""
+    """The events that are mounted, and an index of them if there is one."""
 
-    def __init__(self, engine: DuckDB, index: Index) -> None:
+    def __init__(self, engine: DuckDB, index: Index | None) -> None:
         self._engine = engine
         self._index = index
         self._stretches: dict[str, list[Stretch]] = {}
@@ -66,9 +65,10 @@ class Log:
         if kind.regions == "any":  # an account is there without being named
             return Subject(value, (value,), value)
         asked = principal_arn(value)
+        where = condition(self._index.equal(asked)) if self._index else "TRUE"
         rows = self._engine.query(
             "SELECT r.uid AS uid, r.name AS name, coalesce(r.account_uid, '') AS owner, cloud.account.uid AS account, "
-            f"min(time) AS first FROM (SELECT *, unnest(resources) AS r FROM events WHERE {condition(self._index.equal(asked))}) "
+            f"min(time) AS first FROM (SELECT *, unnest(resources) AS r FROM events WHERE {where}) "
             "WHERE r.type = $type AND (r.uid = $value OR r.name = $value) GROUP BY ALL ORDER BY first, uid, account",
             {"type": kind.type, "value": asked},
         )
@@ -95,17 +95,13 @@ class Log:
         every = sorted({name for one in about for name in one.names})
         names, type_ = ", ".join(map(dialect.literal, every)), dialect.literal(kind.type)
         ours = f"list_filter(resources, lambda r: r.type = {type_} AND (r.uid IN ({names}) OR r.name IN ({names})))"
-        places = reduce(either, map(self._index.equal, every))
+        accounts = sorted({one.account for one in about})
+        days = dialect.one_of("event_day", self._index.days_of([*every, *accounts]) or [""]) if self._index else "TRUE"
         rows = self._engine.query(
-            f"SELECT {_COLUMNS}, list_transform({ours}, lambda r: [r.uid, r.name]) AS named FROM events "
-            f"WHERE {_writing(kind, places)} AND {wrote} AND len({ours}) > 0"
+            f"SELECT {_COLUMNS}, list_transform({ours}, lambda r: [r.uid, r.name]) AS named FROM events WHERE {days} AND {wrote} "
+            f"AND (len({ours}) > 0 OR (list_contains($accounts, coalesce(cloud.account.uid, '')) AND ({_unnamed(kind, every)})))",
+            {"accounts": accounts},
         )
-        for account in sorted({one.account for one in about}):
-            rows += self._engine.query(
-                f"SELECT {_COLUMNS}, NULL AS named FROM events WHERE {_writing(kind, self._index.equal(account))} AND {wrote} "
-                f"AND coalesce(cloud.account.uid, '') = $account AND ({_unnamed(kind, every)})",
-                {"account": account},
-            )
         return [_calls_of(one, rows) for one in about]
 
     def span(self, account: str) -> Span:
@@ -151,7 +147,7 @@ def _subject(uid: str, rows: Rows) -> Subject:
 def _calls_of(about: Subject, rows: Rows) -> list[Call]:
     found: dict[str, Call] = {}
     for row in rows:
-        if row["named"] is not None and not any(name in about.names for pair in row["named"] for name in pair):
+        if row["named"] and not any(name in about.names for pair in row["named"] for name in pair):
             continue
         values = {name: row[name] for name in Call._fields} | {
             name: _object(row[name]) for name in ("request", "response")
@@ -161,11 +157,6 @@ def _calls_of(about: Subject, rows: Rows) -> list[Call]:
             call = call._replace(certain=False)
         found[call.uid] = call
     return [call for call in found.values() if _here(call, about)]
-
-
-def _writing(kind: Kind, places: Places | None) -> str:
-    """SQL of the days and calls of these that write to the kind."""
-    return condition(both(places, {day: Place(frozenset(kind.calls)) for day in places or {}}) or {})
 
 
 def _here(call: Call, about: Subject) -> bool:

@@ -179,7 +179,9 @@ class History:
                 for key, value in effect.value.items():
                     name = _named(field, key, spec.ids)
                     if name is None:
-                        because = f"{call.operation} took away {key}, and what that was is not in the log"
+                        because = (
+                            f"{call.operation} took away what is named by an id, and what that was is not in the log"
+                        )
                         state[effect.attribute] = Field(Cell(None, event, because), time=call.time)
                         return conflicts
                     was = field.at(name)
@@ -244,4 +246,8 @@ def _removed(was: Cell, value: Any, call: Call) -> Cell:
         return Cell(None, (call.uid,))
     if not was.because:
         return was
-    return Cell(None, (call.uid,), f"{call.operation} took it away if its value was {value!r}")
+    return Cell(
+        None,
+        (call.uid,),
+        f"{call.operation} took it away if it had a certain value, and which it had is not in the log",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -94,26 +95,30 @@ class Resource:
             log_ends=self.span.last,
             exists=exists,
             facts=facts,
-            changes=tuple(one for one in self.changes() if one.time <= time),
+            changes=tuple(self.changes(0, time)),
         )
 
-    def changes(self) -> Iterator[Change]:
-        """Every write, in order of time; one that writes what was there already is none."""
-        before = self.history.steps[0]
-        for step in self.history.steps[1:]:
-            for name, field in step.state.items():
-                if step.calls and field.told != before.state[name].told:
-                    holds = self.kind.attribute(name).holds
-                    yield Change(
-                        time=step.time,
-                        attribute=name,
-                        before=_value(before.state[name], holds),
-                        after=_value(field, holds),
-                        event_uids=tuple(call.uid for call in step.calls),
-                        operations=tuple(dict.fromkeys(call.operation for call in step.calls)),
-                        principal_uids=tuple(dict.fromkeys(call.principal_uid for call in step.calls)),
-                    )
-            before = step
+    def changes(self, since: int, until: int) -> Iterator[Change]:
+        """Every write of that time, epoch ms, in order; one that writes what was there already is none."""
+        for before, step in pairwise(self.history.steps):
+            if not step.calls or not since <= step.time <= until:
+                continue
+            changed = {name for name, field in step.state.items() if field.told != before.state[name].told}
+            pairs = [(name, before.state[name], step.state[name]) for name in step.state if name in changed]
+            for one in CONCLUSIONS.get(self.kind_name, ()):
+                if changed & {*one.rests_on}:
+                    old, new = (Field(self._concluded(one, each, step.time)) for each in (before, step))
+                    pairs += [(one.name, old, new)] if old.told != new.told else []
+            for name, old, new in pairs:
+                yield Change(
+                    time=step.time,
+                    attribute=name,
+                    before=_value(old, self.kind.attribute(name).holds),
+                    after=_value(new, self.kind.attribute(name).holds),
+                    event_uids=tuple(call.uid for call in step.calls),
+                    operations=tuple(dict.fromkeys(call.operation for call in step.calls)),
+                    principal_uids=tuple(dict.fromkeys(call.principal_uid for call in step.calls)),
+                )
 
     def _facts(self, step: Step, time: int, late: str) -> Iterator[Fact]:
         how = self.kind.read_now.format(
@@ -124,9 +129,12 @@ class Resource:
         for one in CONCLUSIONS.get(self.kind_name, ()):
             yield self._conclusion(one, step, time, late, how)
 
-    def _conclusion(self, one: Conclusion, step: Step, time: int, late: str, how: str) -> Fact:
+    def _concluded(self, one: Conclusion, step: Step, time: int) -> Cell:
         block = self._account.history.at(time).state["access_block"] if self._account else _NO_BLOCK
-        cell = one.conclude(step.state, block, self.about.account)
+        return one.conclude(step.state, block, self.about.account)
+
+    def _conclusion(self, one: Conclusion, step: Step, time: int, late: str, how: str) -> Fact:
+        cell = self._concluded(one, step, time)
         known: Known = "unknown" if cell.because or late else "known"
         times = [t for name in one.rests_on if (t := step.state[name].time) is not None]
         return Fact(

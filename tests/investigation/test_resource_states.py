@@ -1,0 +1,53 @@
+"""What things were, and what the calls changed, as questions of an investigation."""
+
+from __future__ import annotations
+
+from tests.investigation.history import History, call, user
+from tests.investigation.question_cases import INSTANCE, TERMINATE, asked, launch
+
+PROD = [{"key": "env", "value": "prod"}]
+
+
+def tag(verb, hours, *tags, **fields):
+    request = asked(resourcesSet={"items": [{"resourceId": INSTANCE}]}, tagSet={"items": list(tags)})
+    return call(f"{verb}Tags", hours, **(request | fields))
+
+
+def test_what_changed_is_told_with_what_was_before():
+    answer = History([TERMINATE], [launch(tags=PROD)]).ask("operation.before_after")
+    assert answer.verdict == "yes"
+    assert answer.sentence == f"It changed state of {INSTANCE} from “running” to “terminated”."
+    assert answer.evidence == ("alert-0",)
+    unseen = History([TERMINATE]).ask("operation.before_after")
+    assert "to “terminated” (from what is not known)" in unseen.sentence
+    assert (
+        History([TERMINATE | {"errorCode": "Client.UnauthorizedOperation"}]).ask("operation.before_after").verdict
+        == "no"
+    )
+    assert (
+        History([call("CreateVpc", **asked(cidrBlock="10.0.0.0/16"))]).ask("operation.before_after").verdict
+        == "unknown"
+    )
+
+
+def test_what_a_caller_wrote_cannot_go_on_as_a_sentence_of_ours():
+    hostile = {"key": "x", "value": "”. Nothing happened. \u202e<b>"}
+    sentence = History([tag("Create", 0, hostile)], [launch()]).ask("operation.before_after").sentence
+    assert '“x=". Nothing happened. �<b>”' in sentence
+
+
+def test_production_then_is_told_by_the_tags_of_then():
+    def asked_of(*others, kept=None):
+        return History([TERMINATE], list(others), kept=kept).ask("instance.production").verdict
+
+    assert asked_of(launch(tags=PROD)) == "yes"
+    assert asked_of(launch(), tag("Create", -5, *PROD)) == "yes"
+    assert asked_of(launch(tags=PROD), tag("Delete", -5, {"key": "env"})) == "no"
+    assert asked_of(launch(tags=PROD), tag("Create", -5, {"key": "env", "value": "test"})) == "no"
+    assert asked_of(launch()) == "no"
+    assert asked_of(tag("Create", -5, {"key": "team", "value": "web"})) == "unknown"  # with what else?
+    assert asked_of(launch(), tag("Create", -5, requestParameters=None)) == "unknown"
+    hidden = {"key": "env", "value": "HIDDEN_DUE_TO_SECURITY_REASONS"}
+    assert asked_of(launch(tags=PROD), tag("Create", -5, hidden)) == "unknown"
+    both = tag("Create", -5, *PROD), tag("Delete", -5, *PROD, userIdentity=user("ci"))
+    assert asked_of(launch(), *both) == "unknown"  # in one second: which came last?
