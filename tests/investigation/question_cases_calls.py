@@ -16,7 +16,7 @@ from trailhound.settings import Lookup, Settings
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 NEVER_NO = {  # the log can show it, but not deny it
-    *("operation.tactic", "operation.spread", "ip_address.own", "ip_address.hosting", "ip_address.flows", "user_agent.tool"),
+    *("time.dwell", "operation.tactic", "operation.spread", "ip_address.own", "ip_address.hosting", "ip_address.flows", "user_agent.tool"),
 }  # fmt: skip
 NEVER_YES = {"ip_address.flows"}
 # Files and what is proven of them have a test of their own.
@@ -95,7 +95,7 @@ CASES: dict[str, Case] = {
     "an old hand does what it does every day": Case(
         [call("CreateTags", sourceIPAddress="198.51.100.50", **AWS_TLS, **asked(resourcesSet={"items": [{"resourceId": INSTANCE}]}))],
         {
-            "time.since_issue": NO, "time.dwell": NO, "time.coincides": NO, "operation.as_code": NO, "operation.reversible": YES,
+            "time.since_issue": NO, "time.dwell": UNKNOWN, "time.coincides": NO, "operation.as_code": NO, "operation.reversible": YES,
             "operation.count_unusual": NO, "operation.spread": UNKNOWN, "ip_address.key_at_once": NO, "ip_address.touched": NO,
             "ip_address.earlier_findings": NO, "user_agent.misfit": NO, "user_agent.changes": UNKNOWN, "user_agent.tls": NO,
             "user_agent.scripted": UNKNOWN, "operation.tactic": UNKNOWN,
