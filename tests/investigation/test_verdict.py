@@ -100,6 +100,14 @@ def test_what_was_not_looked_at_is_no_no_in_the_triage() -> None:
     assert {one.asks: one.verdict for one in found.triage}["Is data concerned?"] == "unknown"
 
 
+def test_it_goes_on_while_whom_the_actor_made_goes_on() -> None:
+    actor, made = (_answer("time.still_going_on", came_out) for came_out in ("no", "yes"))
+    of = lambda beyond: {t.asks: t.verdict for t in severity.severity("malicious", [actor], "", beyond).triage}  # noqa: E731
+    assert of([])["Is it still going on?"] == "no"
+    assert of([made])["Is it still going on?"] == "yes"
+    assert of([_answer("time.still_going_on", "unknown")])["Is it still going on?"] == "unknown"
+
+
 def test_severity_asks_only_questions_that_exist() -> None:
     spec = catalog.documents(catalog.PACKS / "severity.yml")[0]
     named = {q for one in spec["triage"].values() for answers in one["answers"].values() for q in answers}

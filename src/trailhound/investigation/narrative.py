@@ -94,7 +94,7 @@ def _beyond(chase: Chase, answers: Mapping[str, Answer], subject: tuple[str, ...
 
 def _tells(answer: Answer) -> bool:
     by_id = {q.id: q for q in questions()}
-    return pivots.harm(answer) or (answer.verdict == "yes" and bool(by_id[answer.question].pivots))
+    return bool(pivots.weight(answer)) or (answer.verdict == "yes" and bool(by_id[answer.question].pivots))
 
 
 def _amounts(conclusion: Conclusion, answers: Mapping[str, Answer], subject: tuple[str, ...]) -> Iterator[Sentence]:

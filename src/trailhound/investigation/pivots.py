@@ -127,7 +127,7 @@ def chase(
 
 
 def weight(answer: Answer) -> Mapping[str, int]:
-    """For which explanations an answer of step 4 speaks, and how much."""
+    """For which explanations an answer of step 4 speaks, and how much; empty where it tells nothing."""
     for kind in _pack().kinds.values():
         if answer.question in kind.ask:
             return kind.ask[answer.question].get(answer.verdict, {})

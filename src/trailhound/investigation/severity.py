@@ -46,10 +46,16 @@ class _Frame(_Spec, frozen=True, kw_only=True):
     reasons: dict[_Priority, tuple[_Reason, ...]]
 
 
-def severity(disposition: Disposition, answers: Sequence[Answer], user_type: str) -> Severity:
-    """By the triage frame: what makes it P1 or P2, if it was unauthorised; an open verdict counts one step less."""
+def severity(
+    disposition: Disposition, answers: Sequence[Answer], user_type: str, beyond: Sequence[Answer] = ()
+) -> Severity:
+    """By the triage frame: what makes it P1 or P2, if it was unauthorised; an open verdict counts one step less.
+
+    `beyond`: answers about what these revealed. Whoever the actor made may go on when the actor does not.
+    """
     frame = _frame()
-    triage = (_unauthorised(disposition), *(_triage(asked, answers) for asked in frame.triage.values()))
+    asked = (*answers, *beyond)
+    triage = (_unauthorised(disposition), *(_triage(one, asked) for one in frame.triage.values()))
     if disposition == "benign":
         return Severity(priority="P3", reasons=(), triage=triage)
     found = [

@@ -93,7 +93,7 @@ def investigate(
         paragraphs = _qualified(paragraphs, subject, unproven[0], whole=broken == len(subject.event_uids))
     chase, fourth = pivots.chase(third, evidence, inputs.engine, inputs.findings)
     conclusion = verdict.conclude(third, fourth)
-    urgency = severity.severity(conclusion.disposition, third, scope.user_type)
+    urgency = severity.severity(conclusion.disposition, third, scope.user_type, fourth)
     conclusion = msgspec.structs.replace(conclusion, severity=urgency)
     actions = recommendations.recommend(conclusion, (*third, *fourth), evidence)
     paragraphs = narrative.conclude(paragraphs, conclusion, chase, (*third, *fourth))

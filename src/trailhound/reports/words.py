@@ -17,6 +17,7 @@ from trailhound.model import Basis, Finding, Severity
 TEXT_LIMIT = 4_000  # characters of one value; what is cut is counted
 QUERY_LIMIT = 50_000  # a query is ours, and worth nothing if it is cut
 STATES = {"verified": "verified", "broken": "broken", "unverifiable": "unverifiable", "unchecked": "not checked"}
+_ACRONYMS = ("ip", "kms", "vpc")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = range(10**12, 10**13)  # epoch milliseconds of the years 2001 to 2286
 _UNITS = (("day", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
@@ -143,7 +144,7 @@ def kind_of_resource(type_name: str) -> str:
 
 def plain(name: str) -> str:
     """A slug in words: `ip_address` as `IP address`."""
-    return " ".join("IP" if word == "ip" else word for word in name.split("_"))
+    return " ".join(word.upper() if word in _ACRONYMS else word for word in name.split("_"))
 
 
 def compact(value: Any) -> str:
