@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -164,14 +165,15 @@ class Evidence:
         """The days on which these events can have been, by the ledger rows in which they stand."""
         return self.ledger.days(frozenset[str]().union(*self.places(uids).values()))
 
-    def _tables(self, sql: str) -> list[str]:
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def _tables(sql: str) -> tuple[str, ...]:
         """The slices that this reads, and those that these read, in the order in which they can be taken."""
-        known = questions.tables().tables
         found: dict[str, None] = {}
-        for name, table in known.items():
+        for name, table in questions.tables().tables.items():
             if re.search(rf"(?:\A|\b(?:FROM|JOIN)\s+){name}\b", sql):
-                found.update(dict.fromkeys([*self._tables(table.from_), name]))
-        return list(found)
+                found.update(dict.fromkeys([*Evidence._tables(table.from_), name]))
+        return tuple(found)
 
     def _select(self, name: str) -> str:
         spec = questions.tables()
