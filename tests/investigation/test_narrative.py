@@ -165,3 +165,17 @@ def test_a_zone_that_does_not_exist_is_told(tmp_path):
     (tmp_path / "trailhound.toml").write_text('zone = "Europe/Atlantis"\n')
     with pytest.raises(CatalogError, match="no time zone 'Europe/Atlantis'"):
         settings.load(tmp_path)
+
+
+def test_what_was_denied_needs_no_undoing():
+    attach = {
+        "service": "iam",
+        "region": HOME,
+        "requestParameters": {"userName": "eve", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+    }
+    stop = call("StopLogging", service="cloudtrail")
+    denied = [one.playbook for one in _told(stop, call("AttachUserPolicy", **DENIED, **attach)).recommendations]
+    done = [one.playbook for one in _told(stop, call("AttachUserPolicy", **attach)).recommendations]
+    assert "contain_policy" not in denied
+    assert {"contain_policy", "recover_trail"} <= set(done)
+    assert "recover_trail" in denied

@@ -45,10 +45,14 @@ def recommend(verdict: Conclusion, answers: Sequence[Answer], evidence: Evidence
         if a.step == 4 and pivots.harm(a) and a.observable.value.rsplit("/", 1)[-1] not in (facts["ways_in"] or ())
     ]  # fmt: skip
     facts["followed"] = list(dict.fromkeys(a.observable.value for a in harmful))
+    rows = evidence.query("SELECT DISTINCT operation FROM subject WHERE status_id IS DISTINCT FROM 2")
+    done = {row["operation"] for row in rows}  # what only failed has nothing to be undone
     return tuple(
         _make(spec, given, harmful, facts)
         for spec in _specs()
-        if _holds(spec.when, verdict, given, evidence) and (harmful or not spec.when.followed)
+        if _holds(spec.when, verdict, given, evidence)
+        and (harmful or not spec.when.followed)
+        and (not spec.when.operations or done.intersection(spec.when.operations))
     )
 
 
@@ -59,7 +63,6 @@ def _holds(when: _When, verdict: Conclusion, given: Mapping[str, Answer], eviden
         verdict.disposition in when.dispositions
         and (not when.user_types or (scope.one_actor and scope.user_type in when.user_types))
         and (not when.about or about in when.about)
-        and (not when.operations or any(op in when.operations for op in scope.operations))
         and all(q in given and given[q].verdict in verdicts for q, verdicts in when.answers.items())
     )
 
