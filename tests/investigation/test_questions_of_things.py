@@ -25,6 +25,7 @@ OF_BEFORE = {  # of an earlier half of the catalogue, with tests of their own
     *("instance.first_seen", "instance.touched_before", "instance.stopped_before", "instance.purpose"),
     *("instance.changed", "instance.replaced", "instance.backups"),
     *("bucket.read", "bucket.outflow_unusual", "bucket.opened", "bucket.written", "bucket.anonymous", "bucket.opened_to_all"),
+    *("bucket.public",),
     *("policy.created_and_attached", "policy.administrator", "policy.used"),
 }  # fmt: skip
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.investigation.history import History, call, user
 from tests.investigation.question_cases import INSTANCE, TERMINATE, asked, launch
 
+from trailhound.states.readings import BLOCK
+
 PROD = [{"key": "env", "value": "prod"}]
 
 
@@ -16,10 +18,10 @@ def tag(verb, hours, *tags, **fields):
 def test_what_changed_is_told_with_what_was_before():
     answer = History([TERMINATE], [launch(tags=PROD)]).ask("operation.before_after")
     assert answer.verdict == "yes"
-    assert answer.sentence == f"It changed state of {INSTANCE} from “running” to “terminated”."
+    assert answer.sentence == f"The calls changed the state of {INSTANCE} from “running” to “terminated”."
     assert answer.evidence == ("alert-0",)
     unseen = History([TERMINATE]).ask("operation.before_after")
-    assert "to “terminated” (from what is not known)" in unseen.sentence
+    assert "to “terminated” (what it was before is not known)" in unseen.sentence
     assert (
         History([TERMINATE | {"errorCode": "Client.UnauthorizedOperation"}]).ask("operation.before_after").verdict
         == "no"
@@ -51,3 +53,27 @@ def test_production_then_is_told_by_the_tags_of_then():
     assert asked_of(launch(tags=PROD), tag("Create", -5, hidden)) == "unknown"
     both = tag("Create", -5, *PROD), tag("Delete", -5, *PROD, userIdentity=user("ci"))
     assert asked_of(launch(), *both) == "unknown"  # in one second: which came last?
+
+
+def test_a_bucket_is_public_only_if_nothing_stands_before_it():
+    everyone = {
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}]
+    }
+    opening = call("PutBucketPolicy", service="s3", **asked(bucketName="b", bucketPolicy=everyone))
+    made = call("CreateBucket", -9, service="s3", **asked(bucketName="b"))
+    flags = dict.fromkeys(BLOCK, False)
+    bare = call(
+        "PutBucketPublicAccessBlock", -8, service="s3", **asked(bucketName="b", PublicAccessBlockConfiguration=flags)
+    )
+    account = call("PutAccountPublicAccessBlock", -7, service="s3", **asked(PublicAccessBlockConfiguration=flags))
+
+    def public(*others, alert=opening):
+        return History([alert], list(others)).ask("bucket.public").verdict
+
+    assert public(made, bare, account) == "yes"
+    assert public(made, bare) == "unknown"  # the block of the account was set before the log, or was not
+    assert public(bare, account) == "yes"
+    assert public(made, account) == "no"  # as S3 makes them
+    assert public(account) == "unknown"
+    closing = call("PutBucketPolicy", service="s3", **asked(bucketName="b", bucketPolicy={"Statement": []}))
+    assert public(made, bare, account, alert=closing) == "no"

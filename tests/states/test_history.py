@@ -127,6 +127,8 @@ def test_a_contradiction_is_no_knowledge() -> None:
     stopped = log.time
     assert power(log, "StopInstances", "running", "stopping").at("state", stopped) == UNKNOWN  # who started it?
     assert log.at("state") == "stopped"
+    unseen = power(Log("instance", INSTANCE), "TerminateInstances", "running", "shutting-down")
+    assert [unseen.at("state", unseen.time + wait) for wait in (-1000, -1, 0)] == [UNKNOWN, "running", "terminated"]
     role = Log("role", "arn:aws:iam::1:role/r").call("CreateRole", {"roleName": "r", "assumeRolePolicyDocument": "{}"})
     made = role.time
     assert role.at("attached_policies") == {}

@@ -50,7 +50,8 @@ def _state(found: State) -> None:
     exists = found.exists
     there = f"whether it was there is not known: {exists.because}" if exists.known == "unknown" else ""
     there = there or ("it was there" if exists.value else "it was not there")
-    render.text(f"{found.kind} {found.value} of account {found.account_uid}, at {render.at(found.at)}: {there}")
+    whose = "" if found.kind == "account" else f" of account {found.account_uid}"
+    render.text(f"{found.kind} {found.value}{whose}, at {render.at(found.at)}{f': {there}' if whose else ''}")
     if not exists.value and exists.known == "known":
         render.text(f"evidence: {', '.join(exists.event_uids)}")
     width = max((len(one.attribute) for one in found.facts), default=0)

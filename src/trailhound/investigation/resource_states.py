@@ -38,6 +38,7 @@ class Was(msgspec.Struct, frozen=True, kw_only=True):
     because: str
     how_to_get: str
     uids: Texts
+    began: int | None  # the time of the first of them
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,8 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WAS = {"resource": "VARCHAR", "kind": "VARCHAR", "attribute": "VARCHAR", "known": "VARCHAR", "text": "VARCHAR",
-       "pairs": "VARCHAR[]", "because": "VARCHAR", "how_to_get": "VARCHAR", "uids": "VARCHAR[]"}  # fmt: skip
+       "pairs": "VARCHAR[]", "because": "VARCHAR", "how_to_get": "VARCHAR", "uids": "VARCHAR[]",
+       "began": "BIGINT"}  # fmt: skip
 CHANGED = {"resource": "VARCHAR", "kind": "VARCHAR", "attribute": "VARCHAR", "time": "BIGINT", "before": "VARCHAR",
            "after": "VARCHAR", "known": "BOOLEAN", "uids": "VARCHAR[]"}  # fmt: skip
 
@@ -85,6 +87,7 @@ def _was(one: Resource, fact: Fact) -> Was:
         because=fact.because,
         how_to_get=fact.how_to_get,
         uids=fact.event_uids,
+        began=one.first_of(fact.event_uids),
     )
 
 

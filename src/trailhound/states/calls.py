@@ -72,6 +72,7 @@ class Log:
             "WHERE r.type = $type AND (r.uid = $value OR r.name = $value) GROUP BY ALL ORDER BY first, uid, account",
             {"type": kind.type, "value": asked},
         )
+        rows = rows or self._actors(kind, asked, where)
         if not rows:
             raise RequestError(
                 f"no event names the {kind.type.rpartition('::')[2]} {value}",
@@ -86,6 +87,16 @@ class Log:
                 next_step="give the ARN of the one that is meant",
             )
         return _subject(uids.pop(), rows)
+
+    def _actors(self, kind: Kind, asked: str, where: str) -> Rows:
+        """Users and roles that no call was made to, but that made calls."""
+        form = f"arn:%:iam::%:{kind.type.rpartition('::')[2].lower()}/%"
+        return self._engine.query(
+            "SELECT DISTINCT principal_uid AS uid, split_part(principal_uid, '/', -1) AS name, '' AS owner, '' AS account "
+            f"FROM events WHERE {where} AND {dialect.like('principal_uid', form)} "
+            "AND (principal_uid = $value OR split_part(principal_uid, '/', -1) = $value) ORDER BY uid",
+            {"value": asked},
+        )
 
     def calls(self, kind: Kind, about: Sequence[Subject]) -> list[list[Call]]:
         """For each resource of one kind the calls that name it, and those that may have meant it: whose subject the log

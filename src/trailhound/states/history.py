@@ -95,6 +95,9 @@ class History:
     def _advance(self, time: int, calls: Sequence[Call], holes: Sequence[Hole]) -> None:
         now = self.steps[-1].state
         wrote = [(call, effects) for call in calls if any(effects := written(self.kind, call, self._names))]
+        if len(wrote) == 1 and (proven := self._proven(now, *wrote[0])) and self.steps[-1].time < time - 1:
+            now = {**now, **proven}
+            self.steps.append(Step(time - 1, (), now))
         if wrote:
             now, conflicts = self._together(now, wrote)
             for conflict in conflicts:
@@ -108,6 +111,14 @@ class History:
             }
         if wrote or holes:
             self.steps.append(Step(time, tuple(call for call, _ in wrote), now))
+
+    def _proven(self, now: State, call: Call, what: Written) -> State:
+        """What was not known, and what the answer of a call tells that it was just before."""
+        return {
+            effect.attribute: Field(Cell(effect.value, (call.uid,)))
+            for effect in what.effects
+            if effect.how == "proves" and now[effect.attribute].rest.because
+        }
 
     def _together(self, now: State, wrote: Sequence[tuple[Call, Written]]) -> tuple[State, list[_Conflict]]:
         """The log has whole seconds: of calls in one, every order counts that the calls themselves allow."""

@@ -78,6 +78,13 @@ class Resource:
         )
         self.history = History(self.kind, about.names, calls, holes, before)
         self._account = account
+        self._times = {call.uid: call.time for call in calls}
+
+    def first_of(self, event_uids: Sequence[str]) -> int | None:
+        """The time of the earliest of these calls, epoch ms."""
+        others = self._account.first_of(event_uids) if self._account else None
+        times = [self._times[uid] for uid in event_uids if uid in self._times]
+        return min([*times, *([] if others is None else [others])], default=None)
 
     def at(self, time: int) -> State:
         step = self.history.at(time)
