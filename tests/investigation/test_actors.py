@@ -56,7 +56,7 @@ def test_of_an_observable_every_finding_is_another():
 
 _OF_THE_THING = {  # these speak of whoever touched it, or count the principal's part beside the others'
     *("bucket.read", "bucket.outflow_unusual", "instance.replaced", "ip_address.who_else", "operation.cadence"),
-    *("resource.others", "user.other_findings"),
+    *("resource.others", "time.coincides", "user.other_findings"),
 }
 
 
