@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.investigation.history import HOME, NOTHING_KNOWN, History, call
 from tests.investigation.question_cases import BARE, CALM, DONE
 
 from trailhound.investigation import answers, scope
 from trailhound.investigation.evidence import Evidence
-from trailhound.investigation.questions import questions
+from trailhound.investigation.questions import questions, tables
 
 # They claim the absence of something, so that what is calm is a no of another kind, or a yes.
 YES_WHEN_CALM = {"region.logged", "bucket.recorded", "role.trusts"}
@@ -55,6 +57,13 @@ def test_what_was_not_done_is_a_no_where_all_is_there(kind):
     said = {name for name, answer in found.items() if answer.verdict == "no"}
     assert said == set(found) - ALWAYS_UNKNOWN - NEVER_NO - ({"secret.to_rotate"} & set(found))
     assert {name for name, answer in found.items() if answer.verdict == "yes"} <= YES_WHEN_CALM | {"secret.to_rotate"}
+
+
+def test_no_query_calls_a_step_of_its_own_as_a_slice_is_called():
+    """Shown with its slices, it would have two of the name."""
+    named = re.compile(r"(?:WITH|,)\s*(?:RECURSIVE\s+)?(\w+)(?:\([^)]*\))?\s+AS\s+(?:MATERIALIZED\s+)?\(")
+    taken = {(q.id, name) for q in questions() for name in named.findall(q.sql) if name in tables().tables}
+    assert not taken
 
 
 def test_every_question_has_its_yes_its_no_and_its_unknown(done):

@@ -212,3 +212,6 @@ def test_every_query_of_an_answer_can_be_run_again(case, roboman1):
         assert {k: msgspec.to_builtins(again[k]) for k in answer.facts if not isinstance(again[k], list)} == {
             k: v for k, v in answer.facts.items() if not isinstance(v, list)
         }, answer.question
+    with with_sessions(engine):
+        for answer in roboman1.answers[12:]:
+            assert engine.query(f"EXPLAIN {answer.query}", answer.parameters), answer.question

@@ -30,6 +30,7 @@ from trailhound.vocab import attack
 _OF_ANY_TIME = {"place", "target"}
 _OF_THE_DAY = {"subject", "hands", "unfollowed", "sign_in", "opened"}
 _EVENTS = re.compile(r"(\b(?:FROM|JOIN)\s+)events\b")
+_COMMENTED = re.compile(r"((?:--[^\n]*\n\s*)*)(.*)", re.DOTALL)
 _SESSIONS = re.compile(r"\b(?:FROM|JOIN)\s+sessions\b")
 
 
@@ -101,10 +102,10 @@ class Evidence:
     def shown(self, sql: str) -> str:
         """The query as it can be run again against the lake: its slices as WITH clauses."""
         slices = [f"{name} AS ({self._select(name)})" for name in self._tables(sql)]
-        body = sql.strip()
         if not slices:
-            return body
-        return "WITH " + ",\n".join(slices) + (",\n" + body[5:] if body.startswith("WITH ") else "\n" + body)
+            return sql.strip()
+        said, body = _COMMENTED.fullmatch(sql.strip()).groups()  # type: ignore[union-attr]
+        return f"{said}WITH " + ",\n".join(slices) + (",\n" + body[5:] if body.startswith("WITH ") else "\n" + body)
 
     def used(self, sql: str, values: Sequence[str]) -> dict[str, Any]:
         """The parameters that `shown(sql)` mentions."""
