@@ -145,9 +145,10 @@ def chance_of_none(hours: dict[int, int], span: range, since: int, until: int) -
     """
     kinds: dict[tuple[bool, int], list[int]] = defaultdict(list)
     wanted = {_kind(hour) for hour in range(since, min(until, since + 7 * 24))}
-    for hour in span:
-        if not since <= hour < until and (kind := _kind(hour)) in wanted:
-            kinds[kind].append(hours.get(hour, 0))
+    for of_day in {hour for _, hour in wanted}:
+        for hour in range(span.start + (of_day - span.start) % 24, span.stop, 24):
+            if not since <= hour < until and (kind := _kind(hour)) in wanted:
+                kinds[kind].append(hours.get(hour, 0))
     chance, expected, learned = 1.0, 0.0, False
     for hour in range(since, until):
         counts = kinds[_kind(hour)]

@@ -91,6 +91,7 @@ class Coverage(msgspec.Struct, frozen=True):
     stopped: tuple[tuple[int, int | None], ...]  # when a trail was stopped, and started again; None: never seen
     narrowed: tuple[Stretch, ...] = ()  # when a trail recorded less than it might, or delivered elsewhere
     missing: tuple[Stretch, ...] = ()  # stretches without management events that can hardly be chance, and broken files
+    lacking: tuple[Stretch, ...] = ()  # all that the log lacks of the account, in the whole lake
     hours: frozenset[int] = frozenset()  # epoch hours that hold an event of the account, in the whole lake
 
 
@@ -138,6 +139,7 @@ def coverage(engine: DuckDB, account_uid: str, since: int, until: int) -> Covera
         # Sources left out (KMS, mostly) are no gap of all questions.
         narrowed=tuple(one for one in around if one.kind == "logging_narrowed" and one.what != "sources"),
         missing=tuple(one for one in around if one.kind in ("missing", "broken")),
+        lacking=tuple(lacking),
         hours=hours,
     )
 

@@ -51,7 +51,6 @@ class Evidence:
         self._days_of: dict[frozenset[str], list[str]] = {}
         self.settings = settings
         self._engine = engine
-        self._log = beside._log if beside else Log(engine, index)
         self._ready: dict[str, None] = {}
         self._held: set[str] = set()
         since = scope.at - LOOK_BACK
@@ -59,6 +58,7 @@ class Evidence:
         self.coverage: Coverage = (
             beside.coverage if beside else coverage(engine, scope.account, since, scope.to + LOOK_AHEAD)
         )
+        self._log = beside._log if beside else Log(engine, index, self.coverage)
         self.parameters: dict[str, Any] = {
             "event_uids": list(scope.event_uids),
             "at": scope.at,

@@ -15,6 +15,7 @@ from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.errors import RequestError
 from trailhound.ingest import coverage, proofs
 from trailhound.ingest.coverage import ALL, Stretch
+from trailhound.ingest.ledger import Coverage
 from trailhound.ingest.switches import MANAGEMENT
 from trailhound.lake.places import Index, condition
 from trailhound.lake.times import text
@@ -48,13 +49,16 @@ class Span(NamedTuple):
 
 
 class Log:
-    """The events that are mounted, and an index of them if there is one."""
+    """The events that are mounted, an index of them if there is one, and what is known of one account's already."""
 
-    def __init__(self, engine: DuckDB, index: Index | None) -> None:
+    def __init__(self, engine: DuckDB, index: Index | None, known: Coverage | None = None) -> None:
         self._engine = engine
         self._index = index
         self._stretches: dict[str, list[Stretch]] = {}
         self._spans: dict[str, Span] = {}
+        if known and known.first_time is not None and known.last_time is not None:
+            self._stretches[known.account_uid] = _lost(known.lacking)
+            self._spans[known.account_uid] = Span(known.first_time, known.last_time)
         proofs.mount_object_states(engine)
 
     def subject(self, kind: Kind, value: str) -> Subject:
@@ -133,11 +137,7 @@ class Log:
         """When calls of the kind may have been made in these Regions that are not in the log."""
         if account not in self._stretches:
             held = coverage.series(self._engine, account)
-            self._stretches[account] = [
-                one
-                for one in coverage.stretches(self._engine, held)
-                if one.kind in _LOST and one.category == MANAGEMENT
-            ]
+            self._stretches[account] = _lost(coverage.stretches(self._engine, held))
         places = {ALL, *regions}
         return [
             Hole(one.since, one.until, _because(one), one.kind)
@@ -145,6 +145,10 @@ class Log:
             if (kind.regions == "any" or one.region in places)
             and (one.what != "global_services" or kind.service == "iam")
         ]
+
+
+def _lost(stretches: Iterable[Stretch]) -> list[Stretch]:
+    return [one for one in stretches if one.kind in _LOST and one.category == MANAGEMENT]
 
 
 def _subject(uid: str, rows: Rows) -> Subject:
