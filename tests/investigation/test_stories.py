@@ -34,7 +34,7 @@ def roboman1(case):
         "Nine failed sign-ins of Roboman1 came in quick succession from 03:02:10 UTC",
         "before a successful one at 03:02:23 UTC",
         "180.163.251.231 is registered in China",
-        "the last three sign-ins before came from United States (Florida)",
+        "the last three sign-ins before came from the United States (Florida)",
         "works only in North and South America",
         "had nothing malicious on 180.163.251.231",
         "None of them has been shut down since the launch on 2020-09-01",
@@ -95,7 +95,7 @@ def test_an_unknown_names_its_gap_and_how_to_close_it(roboman1):
 # Of each story the findings that are investigated, and what must be said of each fact of its truth: a text, or an answer.
 STATED: dict[str, tuple[tuple[int, ...], dict[str, str | tuple[str, str]]]] = {
     "roboman1": ((0,), {
-        "usual_hours_utc": "usually active between 07:00 and 19:00 UTC", "usual_places": "came from United States (Florida)",
+        "usual_hours_utc": "usually active between 07:00 and 19:00 UTC", "usual_places": "came from the United States (Florida)",
         "failed_sign_ins": "Nine failed sign-ins of Roboman1", "first_failed_sign_in": "from 03:02:10 UTC",
         "successful_sign_in": "a successful one at 03:02:23 UTC", "successful_sign_in_used_mfa": ("user.mfa", "no"),
         "source_ip": "180.163.251.231 is registered in China", "source_country": "180.163.251.231 is registered in China",

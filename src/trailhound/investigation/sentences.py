@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,9 @@ from typing import Any
 import jinja2
 import pytz
 
+_ARTICLE = re.compile(
+    "^(United|Netherlands|Philippines|Bahamas|Gambia|Maldives|Seychelles|Comoros)|Islands|Rep|Territor"
+)
 _WORDS = (
     *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
@@ -178,7 +182,9 @@ def names(uids: Sequence[str | None] | None) -> list[str]:
 
 
 def country(code: str | None) -> str:
-    return pytz.country_names.get(code, code) if code else "an unknown country"
+    """As it stands in a sentence: China, the United States."""
+    found = pytz.country_names.get(code, code) if code else "an unknown country"
+    return f"the {found}" if _ARTICLE.search(found) else found
 
 
 def countries(codes: Sequence[str] | None) -> list[str]:

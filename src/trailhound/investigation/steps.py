@@ -134,7 +134,7 @@ def _artifacts(evidence: Evidence) -> tuple[Artifact, ...]:
             about = countries.get(value, {})
             context = {k: about[k] for k in ("country",) if about.get(k)} if kind == "ip_address" else {}
             if context.get("country"):
-                context["country_name"] = sentences.country(context["country"])
+                context["country_name"] = sentences.country(context["country"]).removeprefix("the ")
             first, last = scope.spans[kind][value]
             times = seen.get(value, {}) if kind == "ip_address" else {}
             found.append(
