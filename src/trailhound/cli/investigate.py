@@ -36,6 +36,7 @@ def investigate(
         trailhound investigate 4f2a -o report.html
         trailhound investigate --observable ip_address=180.163.251.231 --at 2020-11-06T03:21:39Z --window 3d
         trailhound investigate 4f2a --format json
+        trailhound investigate 4f2a --format ocsf -o incident.json
 
     Parameters
     ----------
@@ -84,9 +85,11 @@ def _write(investigation: Investigation, chosen: str, file: TextIO) -> None:
         return
     from rich.console import Console  # noqa: PLC0415 - start-up
 
-    from trailhound.reports import html, markdown, text  # noqa: PLC0415
+    from trailhound.reports import html, markdown, ocsf_incident, text  # noqa: PLC0415
 
     match chosen:
+        case "ocsf":
+            print(render.encode(ocsf_incident.document(investigation)), file=file)
         case "html":
             print(html.render(investigation), file=file)
         case "md":

@@ -53,7 +53,7 @@ class Options(Globals):
 @Parameter(name="*", group=_GROUP)
 @dataclass(frozen=True)
 class ReportOptions(Globals):
-    format: Literal["text", "table", "json", "html", "md"] | None = None
+    format: Literal["text", "table", "json", "html", "md", "ocsf"] | None = None
     """How to print; table is text. Default: by the suffix of the output file; text on a terminal, json on a pipe."""
 
 

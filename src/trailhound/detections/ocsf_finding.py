@@ -23,11 +23,11 @@ _IP, _USER_UID, _RESOURCE_UID = 2, 31, 10
 def document(finding: Finding) -> dict[str, Any]:
     """JSON of one finding, valid against OCSF 1.8 with the cloud profile; times in epoch milliseconds."""
     return {
-        **_base(CLASS_UID, finding.level, _STATUS[finding.status], finding.last_seen_time),
+        **base(CLASS_UID, finding.level, _STATUS[finding.status], finding.last_seen_time),
         **({"status_detail": finding.status_reason} if finding.status_reason else {}),
         "message": finding.title,
         "cloud": {"provider": "AWS", **_cloud(finding)},
-        "finding_info": _info(finding),
+        "finding_info": info(finding),
         "evidences": _evidences(finding),
         **({"resources": [_resource(r.uid, r.type) for r in finding.resources]} if finding.resources else {}),
         **({"anomaly_analyses": [_anomaly(finding, finding.analysis)]} if finding.analysis else {}),
@@ -50,14 +50,14 @@ def incident_document(incident: Incident, members: Sequence[Finding]) -> dict[st
     accounts = {"account": {"uid": incident.account_uids[0]}} if incident.account_uids else {}
     techniques = dict.fromkeys(uid for finding in members for uid in finding.attacks)
     return {
-        **_base(INCIDENT_UID, incident.level, _INCIDENT_STATUS[incident.status], incident.last_seen_time),
+        **base(INCIDENT_UID, incident.level, _INCIDENT_STATUS[incident.status], incident.last_seen_time),
         "start_time": incident.first_seen_time,
         "end_time": incident.last_seen_time,
         "message": incident.title,
         "count": len(members),
         "assignee_group": {"name": "unassigned"},  # OCSF asks for one
         "cloud": {"provider": "AWS", **accounts},
-        "finding_info_list": [_info(finding) for finding in members],
+        "finding_info_list": [info(finding) for finding in members],
         **({"attacks": [_attack(uid) for uid in techniques]} if techniques else {}),
         "unmapped": {
             "trailhound": {
@@ -71,7 +71,7 @@ def incident_document(incident: Incident, members: Sequence[Finding]) -> dict[st
     }
 
 
-def _base(class_uid: int, level: Level, status: int, time: int) -> dict[str, Any]:
+def base(class_uid: int, level: Level, status: int, time: int) -> dict[str, Any]:
     kind, severity = ocsf.CLASSES[class_uid], _SEVERITY[level]
     return {
         "category_uid": kind.category_uid,
@@ -114,9 +114,9 @@ def _cloud(finding: Finding) -> dict[str, Any]:
     return account | ({"region": finding.regions[0]} if finding.regions else {})
 
 
-def _info(finding: Finding) -> dict[str, Any]:
+def info(finding: Finding) -> dict[str, Any]:
     type_id, type_name = _STATISTICAL if finding.analysis else _RULE
-    info: dict[str, Any] = {
+    told: dict[str, Any] = {
         "uid": finding.uid,
         "title": finding.title,
         "desc": finding.desc,
@@ -126,8 +126,8 @@ def _info(finding: Finding) -> dict[str, Any]:
         "last_seen_time": finding.last_seen_time,
     }
     if finding.attacks:
-        info["attacks"] = [_attack(uid) for uid in finding.attacks]
-    return info
+        told["attacks"] = [_attack(uid) for uid in finding.attacks]
+    return told
 
 
 def _attack(uid: str) -> dict[str, Any]:
