@@ -65,8 +65,20 @@ class Lookup(_Section, frozen=True, kw_only=True):
 
     value: str
     provider: str
-    verdict: str  # "malicious", "suspicious", "clean", "not known"
+    verdict: str  # "malicious", "suspicious", "clean", or in words of its own: "VPN exit", "not known"
     asked: str  # date
+
+
+class Enrichment(_Section, frozen=True, kw_only=True):
+    """What is known of addresses besides the log, and whom `enrich` may ask (docs/how-to/ask-others-about-an-address.md)."""
+
+    own_networks: tuple[str, ...] = ()  # addresses and networks of one's own: nobody is ever asked about them
+    lists: dict[str, str] = {}  # name -> file with one address or network a line, relative to trailhound.toml
+    urls: dict[str, str] = {}  # provider -> where it is asked: one's own MISP, a mirror
+    per_minute: dict[str, Annotated[int, msgspec.Meta(ge=1)]] = {}  # provider -> requests, by one's contract
+    fresh_days: Annotated[int, msgspec.Meta(ge=0)] = 7  # before the same is asked again
+    seconds: Annotated[int, msgspec.Meta(ge=1)] = 20  # that one answer may take
+    proxy: str = ""  # through which everything goes; nothing is taken from the environment
 
 
 class Exclusions(_Section, frozen=True, kw_only=True):
@@ -84,6 +96,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     people: dict[str, Person] = {}
     changes: tuple[Change, ...] = ()
     lookups: tuple[Lookup, ...] = ()
+    enrichment: Enrichment = Enrichment()
     limits: Limits = Limits()
     exclusions: Exclusions = Exclusions()
     placeholders: dict[str, tuple[str, ...]] = {}  # %name% in Sigma rules
@@ -154,6 +167,12 @@ TEMPLATE = """# What your organisation knows and a log does not say. Every key m
 # since = "2026-01-31T02:00:00Z"
 # until = "2026-01-31T04:00:00Z"
 
+# [enrichment]            # whom `trailhound enrich` may ask about an address
+# own_networks = ["192.0.2.0/24"]   # never asked about
+# lists = {tor = "tor-exits.txt"}   # one address or network a line
+# urls = {misp = "https://misp.example.org"}
+# fresh_days = 7              # before the same is asked again
+
 # [limits]                # what is over one of these is not read, and counted as rejected
 # record_bytes = 16777216     # of one record
 # inflated_bytes = 268435456  # up to which compressed data may grow by any factor
@@ -167,6 +186,6 @@ TEMPLATE = """# What your organisation knows and a log does not say. Every key m
 # [[lookups]]             # what a threat-intelligence service said when somebody asked it
 # value = "198.51.100.7"
 # provider = "VirusTotal"
-# verdict = "clean"
+# verdict = "clean"           # or malicious, suspicious; anything else is no clear answer
 # asked = "2026-01-31"
 """

@@ -23,11 +23,11 @@ from trailhound.investigation.replay import Replay
 from trailhound.lake import times
 from trailhound.lake.lake import Snapshot
 from trailhound.model import Answer, Investigation, Observable
-from trailhound.workspace.assessing import Assessing
+from trailhound.workspace.enriching import Enriching
 from trailhound.workspace.reading import Progress
 
 
-class Investigating(Assessing):
+class Investigating(Enriching):
     def investigate(
         self,
         finding_uid: str | None = None,
@@ -77,7 +77,7 @@ class Investigating(Assessing):
         """One question (`ip_address.who_else`, or its number in the catalogue) of `KIND=VALUE`."""
         asked, about = question(name), scoping.parse(observable)
         engine, _, index = self._indexed()
-        context.mount(engine)
+        self._mount_context(engine)
         scope = self._scope(engine, about, at, window, index)
         if about.kind in scope.values and (about.kind != "user" or scope.one_actor):  # a name may be that of several
             scope = msgspec.structs.replace(scope, values={**scope.values, about.kind: (about.value,)})
@@ -108,7 +108,7 @@ class Investigating(Assessing):
         return scoping.of_observable(engine, asked, until - times.duration(window), until, index)
 
     def _inputs(self, engine: DuckDB, snapshot: Snapshot, index: Occurrences) -> steps.Inputs:
-        context.mount(engine)
+        self._mount_context(engine)
         return steps.Inputs(
             engine=engine,
             settings=self.settings,
