@@ -51,7 +51,7 @@ def test_of_an_observable_every_finding_is_another():
     history = History([TERMINATE])
     found = history.ask_of("user=ann", "user.other_findings", findings=[history.finding()], window=0)
     assert found.verdict == "yes"
-    assert found.sentence == "One finding concerns ann: Something happened."
+    assert found.sentence == "One finding concerns ann: “Something happened”."
 
 
 _OF_THE_THING = {  # these speak of whoever touched it, or count the principal's part beside the others'
