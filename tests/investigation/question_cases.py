@@ -124,13 +124,18 @@ def version(hours: float, *actions: str, **more: Any) -> Json:
 
 
 POLICY_DONE = [
-    version(-99, "s3:PutObject"),
+    version(-99, "s3:PutObject", setAsDefault=True),
     call("AttachRolePolicy", 1, **IAM, **asked(roleName="deep", policyArn=WRITTEN)),
     call("DeletePolicyVersion", 2, **IAM, **asked(policyArn=WRITTEN, versionId="v1")),
     call("DeleteRolePermissionsBoundary", 1, **IAM, **asked(roleName="deep")),
 ]
 LITTLE = f"arn:aws:iam::{ACCOUNT}:policy/little"
 WROTE_LITTLE = call("CreatePolicyVersion", **IAM, **asked(policyArn=LITTLE, policyDocument=allows("s3:GetObject")))
+PUT_LITTLE = call(
+    "CreatePolicyVersion",
+    **IAM,
+    **asked(policyArn=LITTLE, policyDocument=allows("s3:GetObject"), setAsDefault=True),
+)
 LITTLE_BEFORE = call(
     "CreatePolicyVersion", -99, **CI, **IAM, **asked(policyArn=LITTLE, policyDocument=allows("s3:GetObject"))
 )
@@ -186,6 +191,6 @@ BARE: dict[str, tuple[list[Json], list[Json]]] = {
     "instance": ([TERMINATE], []),
     "bucket": ([UNRECORDED], [get_object("other", 1)]),
     "role": ([ATTACH_LITTLE], []),
-    "policy": ([WROTE_LITTLE], []),
+    "policy": ([PUT_LITTLE], []),
     "kms_key": ([BY_SERVICE], []),
 }

@@ -16,18 +16,20 @@ from trailhound.identity.origins import with_sessions
 from trailhound.ingest.ledger import Coverage, coverage
 from trailhound.investigation import questions, resource_states
 from trailhound.investigation.basis import Ledger
+from trailhound.investigation.permission_changes import DERIVED
 from trailhound.investigation.scope import LOOK_AHEAD, LOOK_BACK, Scope, day
 from trailhound.lake import times
 from trailhound.lake.attribution import SESSION_UID
 from trailhound.lake.places import Index
 from trailhound.lake.times import DAY
 from trailhound.model import Basis, Finding
+from trailhound.permissions.replay import operations
 from trailhound.settings import Settings
 from trailhound.states.calls import Log
 from trailhound.vocab import attack
 
 # Slices that begin where the log does, and those of the last day before the subject; `subject` is of its own time only.
-_OF_ANY_TIME = {"place", "target"}
+_OF_ANY_TIME = {"place", "target", "policy_writes"}
 _OF_THE_DAY = {"subject", "hands", "unfollowed", "sign_in", "opened"}
 _EVENTS = re.compile(r"(\b(?:FROM|JOIN)\s+)events\b")
 _COMMENTED = re.compile(r"((?:--[^\n]*\n\s*)*)(.*)", re.DOTALL)
@@ -76,6 +78,7 @@ class Evidence:
             "principal": scope.principal,
             "account": scope.account,
             "operations": list(scope.operations),
+            "policy_calls": list(operations()),
             "ips": list(scope.of("ip_address")),
             "resources": list(scope.resources),
             "keys": list(scope.of("access_key")),
@@ -101,7 +104,7 @@ class Evidence:
 
     def shown(self, sql: str) -> str:
         """The query as it can be run again against the lake: its slices as WITH clauses."""
-        slices = [f"{name} AS ({self._select(name)})" for name in self._tables(sql)]
+        slices = [f"{name} AS ({self._select(name)})" for name in self._tables(sql) if name not in DERIVED]
         if not slices:
             return sql.strip()
         said, body = _COMMENTED.fullmatch(sql.strip()).groups()  # type: ignore[union-attr]
@@ -149,7 +152,11 @@ class Evidence:
         at first by its days around the subject."""
         wanted = dict.fromkeys(uids)
         spec = questions.tables().tables
-        slices = [f"SELECT uid, source_uid FROM {name}" for name in self._ready if not spec[name].columns]
+        slices = [
+            f"SELECT uid, source_uid FROM {name}"
+            for name in self._ready
+            if name not in DERIVED and not spec[name].columns
+        ]
         lake = "SELECT metadata.uid AS uid, source_uid FROM events"
         for select in (" UNION ALL ".join(slices), f"{lake} WHERE event_day BETWEEN $day_before AND $day_after", lake):
             lacking = [uid for uid in wanted if uid not in self._places]
@@ -203,11 +210,19 @@ class Evidence:
         found: dict[str, None] = {}
         for name in self._ready:  # after those that it reads
             sql = self._select(name)
-            if found.keys() >= set(self._tables(sql)) and not any(re.search(rf"\${each}\b", sql) for each in other):
+            if (
+                name not in DERIVED
+                and found.keys() >= set(self._tables(sql))
+                and not any(re.search(rf"\${each}\b", sql) for each in other)
+            ):
                 found[name] = None
         return found
 
     def _take(self, name: str) -> None:
+        if name in DERIVED and name not in self._ready:
+            derive, columns = DERIVED[name]
+            _values(self._engine, name, derive(self.query, self._engine, self.parameters), columns)
+            self._ready[name] = None
         if name not in self._ready:
             select = self._narrowed(name)
             with with_sessions(self._engine) if _SESSIONS.search(select) else nullcontext():

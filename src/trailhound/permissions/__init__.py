@@ -14,5 +14,7 @@ replay      a call of the log → what it writes into the estate
 exposure    who is let in from outside
 escalation  ways by which permissions become more permissions
 change      a call of the log → what it granted and took away: `meaning`
+holding     what an identity or resource could do or let do at a moment: `holding`
+words       permissions in plain words
 use         did one who gained use it: `uses`
 """

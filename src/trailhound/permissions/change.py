@@ -34,7 +34,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     gained: tuple[Permission, ...] = ()
     lost: tuple[Permission, ...] = ()
     at_most: bool = False
-    exposures: tuple[Exposure, ...] = ()
+    exposures: tuple[Exposure, ...] = ()  # of what is gained
+    lets_in: tuple[Exposure, ...] = ()  # by the whole policy of a resource or role, as it is now
     escalations: tuple[Escalation, ...] = ()
     unknowns: tuple[str, ...] = ()
 
@@ -312,6 +313,7 @@ def _policy_of_a_thing(step: _Step) -> Part:
         lost=found.lost,
         at_most=not known,
         exposures=exposures(sure.gained, step.own),
+        lets_in=exposures(difference(((),), (other,)).gained, step.own),
         unknowns=(*dict.fromkeys(unknown), *_too_many(found)),
     )
 

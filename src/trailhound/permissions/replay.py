@@ -58,6 +58,14 @@ def _applied(estate: Estate, call: Call) -> tuple[Written, ...]:
     return _resource_policy(estate, call, place) if place else _made(estate, call, service, operation)
 
 
+@cache
+def operations() -> tuple[str, ...]:
+    """Names of all calls that `apply` may make something of, as CloudTrail has them."""
+    dated = [f"{verb}Permission20150331{version}" for verb in ("Add", "Remove") for version in ("", "v2")]
+    more = ("AddPermission", "RemovePermission", "CreateBucket", "CreateFunction", "CreateFunction20150331", *dated)
+    return tuple(sorted({*_IAM, *(operation for _, operation in _places()), *more}))
+
+
 def prove(estate: Estate, call: Call) -> None:
     """What must have been there for a call to succeed: a policy that is detached was attached."""
     if aws.service_of(str(call.get("eventSource"))) != "iam" or call.get("errorCode"):
