@@ -170,7 +170,11 @@ def mount(engine: DuckDB, rows: list[dict[str, Any]], actors: Iterable[Person]) 
     """The tables that baselines read; `events` holds two events of each row, which name its resources."""
     columns = {name: [row.get(name) for row in rows] for name in _COLUMNS}
     engine.mount_arrow("activity", arrow.table(TABLES["activity"].columns, columns))
-    known = [{"uid": a.uid, "kind": a.kind, "family": a.uid, "peers": a.team, "account_uid": ACCOUNT} for a in actors]
+    known = [
+        {"uid": a.uid, "kind": a.kind, "family": a.uid, "peers": a.team, "account_uid": ACCOUNT}
+        | {"known_since": [0], "known_kinds": [a.kind], "known_peers": [a.team]}
+        for a in actors
+    ]
     listed = {"strings": [], "bigints": []}
     held = {
         column.path: [row.get(column.path, listed.get(column.type)) for row in known]

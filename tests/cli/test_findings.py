@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from tests.cli.conftest import Run, ingested
 
+from trailhound.lake.lake import Lake
+from trailhound.lake.tables import TABLES
 from trailhound.lake.times import DAY
 from trailhound.workspace import Workspace
 
@@ -88,3 +91,18 @@ def test_what_is_dealt_with_is_out_of_sight_but_counted(trailhound: Run, workspa
     assert left.out.strip().split("\n\n") == [one.strip() for one in others]
     assert "1 more incident closed or suppressed" in left.err
     assert uid in trailhound("findings", "--status", "closed", "--format", "table", *place).out
+
+
+def test_findings_are_listed_although_an_older_trailhound_derived_the_tables(
+    workspace: Path, tmp_path: Path, trailhound: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(workspace, tmp_path / "older"))
+    principals = TABLES["principals"]
+    fewer = principals._replace(columns=tuple(c for c in principals.columns if not c.path.startswith("known_")))
+    with monkeypatch.context() as patch:
+        patch.setitem(TABLES, "principals", fewer)
+        assert Lake(folder).reshape("principals")
+    monkeypatch.setenv("TRAILHOUND_WORKSPACE", str(folder))
+    listed = trailhound("findings")
+    assert listed.status == 0
+    assert listed.out

@@ -30,7 +30,8 @@ COUNTS = Daily(
 def _principals(engine: DuckDB) -> Any:
     return engine.stream(
         "SELECT value AS uid, value AS name, NULL::VARCHAR AS account_uid, 'unknown' AS kind, []::VARCHAR[] AS reasons, "
-        "value AS family, NULL::VARCHAR AS path, '' AS peers, min(first_time) AS first_seen_time, max(last_time) AS last_seen_time, "
+        "value AS family, NULL::VARCHAR AS path, '' AS peers, "
+        "[]::BIGINT[] AS known_since, []::VARCHAR[] AS known_kinds, []::VARCHAR[] AS known_peers, min(first_time) AS first_seen_time, max(last_time) AS last_seen_time, "
         "sum(events)::BIGINT AS events, count(*) AS days, 0::BIGINT AS sessions, []::VARCHAR[] AS origins, "
         "[]::VARCHAR[] AS credentials, []::VARCHAR[] AS countries, []::VARCHAR[] AS networks, []::VARCHAR[] AS agents, "
         "[]::VARCHAR[] AS regions, []::VARCHAR[] AS services, []::BIGINT[] AS hours, NULL::INTEGER AS utc_offset, "

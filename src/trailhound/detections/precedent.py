@@ -14,7 +14,7 @@ import msgspec
 
 from trailhound.detections.findings import as_table
 from trailhound.engines.duckdb import DuckDB
-from trailhound.identity.habits import DIMENSIONS
+from trailhound.identity.habits import DIMENSIONS, KNOWN
 from trailhound.identity.sessions import RANKS
 from trailhound.lake.times import HOUR
 from trailhound.model import Finding
@@ -35,7 +35,7 @@ class Precedent(msgspec.Struct, frozen=True):
     countries: Mapping[str, int] = {}
     agents: Mapping[str, int] = {}
     outcome: Outcome = "unknown"
-    kind: str = "unknown"  # of the identity: see `principals`
+    kind: str = "unknown"  # of the identity, as known by then: see `principals`
     confidence: str = ""  # of the way from the session to the identity; empty: there is no session between them
 
 
@@ -95,7 +95,7 @@ SELECT asked.finding, coalesce(outcome, 'unknown') AS outcome, coalesce(kind, 'u
 FROM {_ASKED} AS asked
 LEFT JOIN (SELECT finding, CASE WHEN bool_or(outcome = 'success') THEN 'success'
     WHEN bool_or(outcome = 'unknown') THEN 'unknown' ELSE 'attempt' END AS outcome FROM {_NOW} GROUP BY finding) USING (finding)
-LEFT JOIN (SELECT uid AS actor, kind FROM principals) USING (actor)
+ASOF LEFT JOIN {KNOWN} AS known ON known.uid = asked.actor AND known.since <= asked.since
 LEFT JOIN (SELECT finding, {RANKS}[max(coalesce(list_position({RANKS}, origin_confidence), 4))] AS confidence
     FROM {_ASKED} AS a JOIN sessions AS s ON s.principal_uid = a.principal AND s.origin_uid = a.actor
       AND s.first_seen_time <= a.until AND s.last_seen_time >= a.since

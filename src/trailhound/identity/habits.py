@@ -23,3 +23,7 @@ DIMENSIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 HOUR_OF_DAY = f"(hour // {HOUR} % 24 + 24) % 24"  # 0 to 23, UTC
+
+# What each principal was taken for, and from when on: uid, since (epoch milliseconds), kind, peers. What later days show is
+# not in it: join it by `ASOF` with a time.
+KNOWN = "(SELECT uid, unnest(known_since) AS since, unnest(known_kinds) AS kind, unnest(known_peers) AS peers FROM principals)"

@@ -36,29 +36,29 @@ _MANY_SESSIONS = 20
 
 
 class Facts(msgspec.Struct):
-    """Of one principal, counted over `activity`, `sessions` and `credentials`."""
+    """Of one principal: see `trailhound.identity.facts`."""
 
     uid: str
-    types: list[str]
-    issuer_uid: str | None
-    accounts: list[str]  # that received its calls
-    own: int  # calls that its own account received
-    events: int
-    days: int
-    hours_active: int  # with calls
-    weekend: int  # of them
-    active: list[int]  # 24: days with calls in that hour of the day
-    sign_ins: int  # to the console, that succeeded
-    console: int  # calls of which the log says that they came from the console
-    mfa: int
-    invoked: int  # by a service, on its behalf
-    interactive: int  # calls with an agent of `_INTERACTIVE`
-    openers: dict[str, int]  # who opened its sessions → how many
-    sessions: int  # for which an opener is known
-    delivered: int  # to an instance, as the log says
-    names: int  # different names of sessions
-    alike: int  # of them, that differ in numbers only from the most common form
-    ci_names: int
+    types: list[str] = []
+    issuer_uid: str | None = None
+    accounts: list[str] = []  # that received its calls
+    own: int = 0  # calls that its own account received
+    events: int = 0
+    days: int = 0
+    hours_active: int = 0  # with calls
+    weekend: int = 0  # of them
+    active: list[int] = msgspec.field(default_factory=lambda: [0] * 24)  # 24: days with calls in that hour of the day
+    sign_ins: int = 0  # to the console, that succeeded
+    console: int = 0  # calls of which the log says that they came from the console
+    mfa: int = 0
+    invoked: int = 0  # by a service, on its behalf
+    interactive: int = 0  # calls with an agent of `_INTERACTIVE`
+    openers: dict[str, int] = {}  # who opened its sessions → how many
+    sessions: int = 0  # for which an opener is known
+    delivered: int = 0  # to an instance, as the log says
+    names: int = 0  # different names of sessions
+    alike: int = 0  # of them, that differ in numbers only from the most common form
+    ci_names: int = 0
 
 
 class Reason(NamedTuple):

@@ -231,6 +231,11 @@ PRINCIPALS = (
     Column("family", "string", "", "several that are one actor: role family; else the uid"),
     Column("path", "string", "", "of the role, where a session shows it: /aws-service-role/ ..."),
     Column("peers", "string", "", "group that it is compared with: kind, account, path, for machines main service"),
+    Column(
+        "known_since", "bigints", "", "when it was taken for something else, epoch milliseconds: later days change none"
+    ),
+    Column("known_kinds", "strings", "", "its kind from each of these times on"),
+    Column("known_peers", "strings", "", "its peers from each of these times on"),
     Column("first_seen_time", "bigint", "", "epoch milliseconds"),
     Column("last_seen_time", "bigint", "", "epoch milliseconds"),
     Column("events", "bigint", "", "calls"),

@@ -33,7 +33,7 @@ class Assessing(Excluding):
         principal: str | None = None,
     ) -> Assessed:
         """Stored findings that fit, with their risk, and the incidents that they are part of, ranked."""
-        _, engine, _ = self._reading()
+        _, engine, _ = self._reading(derived=True)
         return self._all(engine, self._stored(engine), self._exclusions()).of(
             lambda f: (
                 (level is None or LEVELS.index(f.level) >= LEVELS.index(level))
@@ -49,7 +49,7 @@ class Assessing(Excluding):
 
     def named(self, uid: str) -> list[Finding]:
         """The stored finding whose uid begins so; or, if an incident's does, its findings, the gravest first."""
-        _, engine, _ = self._reading()
+        _, engine, _ = self._reading(derived=True)
         return self._named(engine, uid, self._stored(engine), self._exclusions())
 
     def _named(

@@ -1,7 +1,7 @@
 """What baselines read: `activity` and `principals`, with the actor of each row, as temporary tables of the engine.
 
 A call that a service made on somebody's behalf is not that one's habit, and the address of a service is no place:
-neither is part of it. Who is whose peer is known from the whole log; what peers did, only from before.
+neither is part of it. Of what kind an actor is, and whose peer, is what the days before its hour tell.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from trailhound.detections.baselines.baseline import Actor, Baseline
 from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
+from trailhound.identity.habits import KNOWN
 from trailhound.lake.times import DAY, HOUR
 
 # SQL over the number of a day. Mondays begin a week: day 0 was a Thursday.
@@ -55,22 +56,32 @@ def prepare(engine: DuckDB, until: int | None) -> None:
           a.ip AS address, a.events, coalesce(a.resources, 0) AS resources, coalesce(a.bytes_out, 0) AS bytes_out,
           a.first_time, a.last_time
         FROM activity AS a
-        LEFT JOIN principals AS p ON p.uid = a.principal_uid LEFT JOIN principals AS o ON o.uid = a.origin_uid
+        ASOF LEFT JOIN {KNOWN} AS p ON p.uid = a.principal_uid AND p.since <= a.hour
+        ASOF LEFT JOIN {KNOWN} AS o ON o.uid = a.origin_uid AND o.since <= a.hour
         WHERE a.principal_uid IS NOT NULL AND a.invoked_by IS NULL
           AND coalesce(a.principal_type, '') <> 'AWSService' AND coalesce(p.kind, '') <> 'service' {whole}"""
     )
 
 
 def rows(baseline: Baseline, *columns: str, where: str = "TRUE") -> str:
-    """SQL of the rows that a baseline is about: actor, grp, hour, day, and the columns asked for."""
+    """SQL of the rows that a baseline is about: actor, grp, hour, day, and the columns asked for.
+
+    An actor that was of a kind asked for at some time is there with all its days: see `judged`.
+    """
     actor, kind, group = _ACTORS[baseline.actor]
     wanted = [f"{actor} AS actor", f"{group} AS grp", "hour", "day", *columns]
     conditions = [f"{actor} IS NOT NULL", where]
     if baseline.kinds:
-        conditions.append(dialect.one_of(kind, baseline.kinds))
+        of_kind = dialect.one_of(kind, baseline.kinds)
+        conditions.append(f"{actor} IN (SELECT {actor} FROM {CUBE} WHERE {of_kind})")
     if baseline.changes_only:
         conditions.append("NOT read_only")
     return f"SELECT {', '.join(wanted)} FROM {CUBE} WHERE {' AND '.join(conditions)}"
+
+
+def judged(baseline: Baseline) -> str:
+    """SQL over the cube: is the row's actor, as far as it is known by then, of a kind that the baseline judges?"""
+    return dialect.one_of(_ACTORS[baseline.actor][1], baseline.kinds) if baseline.kinds else "TRUE"
 
 
 def value(baseline: Baseline) -> str:

@@ -80,7 +80,7 @@ def _one(engine: DuckDB, rule: Rule) -> tuple[list[Incident], Judged]:
     ]
     young = baseline.kind == "rare_among_peers"
     ripe = f"history < {baseline.history}" if young else f"nth >= {baseline.history}"
-    weeks = engine.query(f"SELECT {WEEK} AS week, count(*) AS n FROM {DAYS} WHERE {ripe} GROUP BY ALL")
+    weeks = engine.query(f"SELECT {WEEK} AS week, count(*) AS n FROM {DAYS} WHERE judged AND {ripe} GROUP BY ALL")
     actor_days = {row["week"]: row["n"] for row in weeks}
     limits = calibration.thresholds(baseline, actor_days, peaks)
     fired = [
@@ -110,7 +110,7 @@ def _one(engine: DuckDB, rule: Rule) -> tuple[list[Incident], Judged]:
 
 
 def _score(engine: DuckDB, baseline: Baseline) -> None:
-    """The table of what is at or above the declared score, but for what is a habit of its actor.
+    """The table of what is at or above the declared score on days that are judged, but for what is a habit of its actor.
 
     It is one when earlier days scored as high: who often does much is told when doing more than that.
     """
@@ -118,7 +118,9 @@ def _score(engine: DuckDB, baseline: Baseline) -> None:
     select = KINDS[baseline.kind](engine, baseline)
     engine.execute(
         f"""CREATE OR REPLACE TEMP TABLE {SCORED} AS
-        WITH high AS (SELECT *, hour // {DAY} AS day FROM ({select}) WHERE score >= {baseline.score}),
+        WITH high AS (
+          FROM (SELECT *, hour // {DAY} AS day FROM ({select}) WHERE score >= {baseline.score})
+          SEMI JOIN (SELECT actor, day FROM {DAYS} WHERE judged) USING (actor, day)),
         peaks AS (SELECT actor, day, max(score) AS peak FROM high GROUP BY actor, day),
         marked AS (
           SELECT now.actor, now.day, count(earlier.day) AS before FROM peaks AS now

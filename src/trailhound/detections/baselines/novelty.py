@@ -64,31 +64,63 @@ def rare_among_peers(engine: DuckDB, baseline: Baseline) -> str:
 
 
 def _firsts(engine: DuckDB, baseline: Baseline) -> None:
-    """Actor and value, the hour of first use, and how many peers had used it before that hour."""
+    """Actor and value, the hour of first use, and how many who were its peers by then had used it before that hour."""
     days(engine, baseline, f"{value(baseline)} IS NOT NULL")
     engine.execute(
         f"""CREATE OR REPLACE TEMP TABLE {FIRSTS} AS
-        WITH firsts AS (
-          SELECT actor, value, min(grp) AS grp, min(hour) AS hour, arg_min(day, hour) AS day
+        WITH used AS (
+          SELECT actor, value, min(hour) AS hour, arg_min(day, hour) AS day
           FROM ({rows(baseline, f"{value(baseline)} AS value", where=f"{value(baseline)} IS NOT NULL")})
-          GROUP BY actor, value)
-        SELECT *, count(*) OVER (PARTITION BY actor ORDER BY hour RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-            AS known,
-          count(*) OVER (PARTITION BY grp, value ORDER BY hour RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-            AS alike
-        FROM firsts"""
+          GROUP BY actor, value),
+        firsts AS (SELECT used.*, d.grp FROM used JOIN {DAYS} AS d USING (actor, day)),
+        held AS (
+          SELECT m.grp, used.value, greatest(m.since, used.hour) AS since, m.until
+          FROM used JOIN ({_MEMBERS}) AS m USING (actor) WHERE coalesce(m.until > used.hour, TRUE)),
+        steps AS ({_steps("held", "grp, value")}),
+        alike AS ({_running("steps", "grp, value")})
+        SELECT firsts.*, coalesce(alike.n, 0) AS alike,
+          count(*) OVER (PARTITION BY actor ORDER BY hour RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS known
+        FROM firsts LEFT JOIN alike USING (grp, value, hour)"""
     )
 
 
-def _peers(known_for: int) -> str:
-    """SQL of actor, hour → others of its group that were there so many days before."""
+# Who was in which group from which hour to which; `first`: the actor's first hour of all.
+_MEMBERS = f"""
+SELECT actor, grp, hour AS since, lead(hour) OVER moved AS until, first FROM (
+  SELECT actor, day, grp, hour, lag(grp) OVER passing AS left_grp, min(hour) OVER (PARTITION BY actor) AS first
+  FROM {DAYS} WINDOW passing AS (PARTITION BY actor ORDER BY day))
+WHERE left_grp IS DISTINCT FROM grp WINDOW moved AS (PARTITION BY actor ORDER BY day)"""
+
+
+def _steps(held: str, by: str) -> str:
+    """SQL of how the number of those who hold something changes, hour by hour."""
     return f"""
-    WITH actors AS (SELECT actor, min(grp) AS grp, min(hour) AS hour FROM {DAYS} GROUP BY actor),
-    moments AS (SELECT DISTINCT actor, grp, hour FROM {FIRSTS})
-    SELECT m.actor, m.hour, count(a.actor) AS peers FROM moments AS m
-    LEFT JOIN actors AS a
-      ON a.grp = m.grp AND a.actor <> m.actor AND a.hour < m.hour - {known_for * DAY}
-    GROUP BY m.actor, m.hour"""
+      SELECT {by}, hour, sum(step)::BIGINT AS step FROM (
+        SELECT {by}, since AS hour, 1 AS step FROM {held}
+        UNION ALL SELECT {by}, until, -1 FROM {held} WHERE until IS NOT NULL)
+      GROUP BY ALL"""
+
+
+def _running(steps: str, by: str) -> str:
+    """SQL of that number before each hour."""
+    return f"""
+      SELECT {by}, hour, sum(step) OVER (
+        PARTITION BY {by} ORDER BY hour RANGE BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS n
+      FROM {steps}"""
+
+
+def _peers(known_for: int) -> str:
+    """SQL of actor, hour → others of its group by then that were there so many days before."""
+    return f"""
+    WITH members AS (SELECT *, greatest(since, first + {known_for * DAY}) AS settled FROM ({_MEMBERS})),
+    held AS (SELECT grp, settled AS since, until FROM members WHERE coalesce(until > settled, TRUE)),
+    moments AS (SELECT DISTINCT actor, grp, hour FROM {FIRSTS}),
+    steps AS (
+      FROM ({_steps("held", "grp")}) UNION ALL SELECT DISTINCT grp, hour, 0 FROM moments),
+    settled AS (SELECT DISTINCT * FROM ({_running("steps", "grp")}))
+    SELECT m.actor, m.hour, coalesce(s.n, 0) - coalesce(own.settled < m.hour, FALSE)::INT AS peers FROM moments AS m
+    JOIN settled AS s USING (grp, hour)
+    LEFT JOIN members AS own ON own.actor = m.actor AND own.since <= m.hour AND coalesce(own.until > m.hour, TRUE)"""
 
 
 def unusual_hour(engine: DuckDB, baseline: Baseline) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trailhound.detections.baselines.baseline import Baseline
-from trailhound.detections.baselines.cube import rows
+from trailhound.detections.baselines.cube import judged, rows
 from trailhound.engines.duckdb import DuckDB
 
 # What a kind has no use for is NULL.
@@ -35,13 +35,16 @@ def surprise(happened: str, of: str) -> str:
 
 
 def days(engine: DuckDB, baseline: Baseline, where: str = "TRUE") -> None:
-    """The table of an actor's active days, each with how many came before: `nth`, and how many since the first."""
+    """The table of an actor's active days, each with how many came before: `nth`, and how many since the first.
+
+    `judged`: was it known by then to be of a kind that the baseline is about?
+    """
     engine.execute(
         f"""CREATE OR REPLACE TEMP TABLE {DAYS} AS
-        SELECT actor, day, min(grp) AS grp, min(hour) AS hour,
+        SELECT actor, day, min(grp) AS grp, min(hour) AS hour, bool_or(judged) AS judged,
           row_number() OVER (PARTITION BY actor ORDER BY day) - 1 AS nth,
           day - min(day) OVER (PARTITION BY actor) AS history
-        FROM ({rows(baseline, where=where)}) GROUP BY actor, day"""
+        FROM ({rows(baseline, f"{judged(baseline)} AS judged", where=where)}) GROUP BY actor, day"""
     )
 
 
