@@ -118,7 +118,13 @@ def test_a_search_with_the_index_finds_what_one_without_it_finds(made: list[dict
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_no_day_on_which_a_value_stands_is_left_out(made: list[dict[str, Any]]) -> None:
     engine = listing([record(n, **one) for n, one in enumerate(made)])
-    columns = ("principal_uid", "src_endpoint.ip", '"user".uid', "unnest(resources).uid")
+    columns = (
+        "principal_uid",
+        "src_endpoint.ip",
+        '"user".uid',
+        "unnest(resources).uid",
+        "split_part(actor.user.uid, '/', -1)",
+    )
     stands = " UNION ALL ".join(f"SELECT event_day AS day, {column} AS value FROM events" for column in columns)
     for row in engine.query(f"SELECT value, list(DISTINCT day) AS days FROM ({stands}) WHERE value <> '' GROUP BY ALL"):
         assert {*row["days"]} <= {*index(engine).days_of([row["value"]])}, row
