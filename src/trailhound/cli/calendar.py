@@ -40,6 +40,6 @@ def _signs(account: AccountStatus) -> dict[str, str]:
         for gap in account.gaps:
             if gap.kind == kind:
                 for moment in range(gap.since - gap.since % _DAY, min(gap.until or end, end) + 1, _DAY):
-                    if (day := times.text(moment)[:10]) in signs and moment != gap.until:
+                    if (day := times.day(moment)) in signs and moment != gap.until:
                         signs[day] = sign
     return signs

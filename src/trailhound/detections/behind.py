@@ -56,7 +56,7 @@ def attribute(engine: DuckDB, found: Sequence[Finding]) -> list[Finding]:
         for name, values in zip(names, map(list, zip(*asked, strict=True)), strict=True)
     }
     engine.mount_arrow(_ASKED, ac.Table.from_pydict(columns))
-    days = {times.text(time)[:10] for one in found for time in (one.first_seen_time, one.last_seen_time)}
+    days = {times.day(time) for one in found for time in (one.first_seen_time, one.last_seen_time)}
     rows = engine.query(
         f"SELECT finding, arg_min(origin_of.origin, (time, asked.uid)) AS origin FROM events "
         f"JOIN {_ASKED} AS asked ON metadata.uid = asked.uid AND events.principal_uid = asked.principal "

@@ -208,7 +208,7 @@ def _together(engine: DuckDB, trial: _Trial, logs: Sequence[_Columns]) -> list[D
     for columns in logs:
         shift = end + apart - min(columns["time"], default=0)
         at = [time + shift for time in columns["time"]]
-        for path, values in (columns | {"time": at, "event_day": [times.text(time)[:10] for time in at]}).items():
+        for path, values in (columns | {"time": at, "event_day": [times.day(time) for time in at]}).items():
             moved[path] += values
         spans.append(range(end + apart, max(at, default=end + apart) + 1))
         end = spans[-1].stop

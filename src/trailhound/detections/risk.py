@@ -127,7 +127,7 @@ def _of_surroundings(finding: Finding, before: Precedent, production: Production
 def _explaining(finding: Finding, earlier: _Earlier, changes: Sequence[_Window]) -> Iterator[Reason]:
     """What speaks for work as usual: the same on several days before, an approved change."""
     if earlier.days >= USUAL and finding.first_seen_time - earlier.since >= REGULAR:
-        since = times.text(earlier.since)[:10]
+        since = times.day(earlier.since)
         text = f"the same rule found the same of {_name(finding)} on {earlier.days:,} days before, since {since}"
         yield Reason(points=REPEATED, text=text)
     for change in changes:

@@ -8,7 +8,7 @@ values are always quoted by `literal` or bound as parameters.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 TimeUnit = Literal["minute", "hour", "day", "week", "month", "year"]
@@ -33,6 +33,11 @@ def literal(value: Any) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
+def listed(values: Iterable[Any]) -> str:
+    """What stands between the brackets of IN; of no values it is NULL, in which nothing is."""
+    return ", ".join(map(literal, values)) or "NULL"
+
+
 def column(path: str) -> str:
     """`actor.user.uid` → `"actor"."user"."uid"`."""
     return ".".join(identifier(part) for part in path.split("."))
@@ -53,11 +58,10 @@ def equals(expression: str, value: str) -> str:
 
 def one_of(expression: str, values: Sequence[str]) -> str:
     """Equality with any of the values, as they are; never NULL."""
-    listed = ", ".join(literal(value) for value in values)
     return (
-        f"coalesce({expression} = {listed}, FALSE)"
+        f"coalesce({expression} = {listed(values)}, FALSE)"
         if len(values) == 1
-        else f"coalesce({expression} IN ({listed}), FALSE)"
+        else f"coalesce({expression} IN ({listed(values)}), FALSE)"
     )
 
 

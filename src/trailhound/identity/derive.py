@@ -141,7 +141,7 @@ def _write(lake: Lake, one: Daily, days: Mapping[str, Sequence[str]], changed: S
         if one.prepare:
             one.prepare(engine)
         rows = engine.stream(
-            f"SELECT {names} FROM {one.table} WHERE week IN ({_listed(weeks)}) AND event_day NOT IN ({_listed(changed)}) "
+            f"SELECT {names} FROM {one.table} WHERE week IN ({dialect.listed(weeks)}) AND event_day NOT IN ({dialect.listed(changed)}) "
             f"UNION ALL SELECT {names} FROM (SELECT *, {_WEEK} AS week FROM ({one.select})) "
             f"ORDER BY week, {', '.join(layout.sort)}"
         )
@@ -194,7 +194,3 @@ def stamp_of(*parts: str) -> str:
 def _names(files: Iterable[str]) -> list[str]:
     """No two files have the same; and it stays when the workspace is copied or moved."""
     return sorted("/".join(Path(path).parts[-2:]) for path in files)
-
-
-def _listed(values: Sequence[str]) -> str:
-    return ", ".join(map(dialect.literal, values))

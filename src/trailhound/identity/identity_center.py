@@ -14,7 +14,7 @@ Else the chain breaks: a name may have been given twice, and in two organisation
 
 from __future__ import annotations
 
-from trailhound.engines.dialect import literal
+from trailhound.engines.dialect import listed, literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.issues import CENTER_SIGN_INS, HANDING_OUT, OPENED
 from trailhound.identity.linking import LINKS, NAME, NODES, PERSON, RESERVED, SHOWN, SIGNED_IN, SKEW
@@ -75,7 +75,7 @@ def _portal(engine: DuckDB) -> None:
 
     An older record of a sign-in names the person only by name, and bears the account in place of an id.
     """
-    ours = ", ".join(map(literal, (*CENTER_SIGN_INS, *HANDING_OUT)))
+    ours = listed((*CENTER_SIGN_INS, *HANDING_OUT))
     engine.execute(f"""
         CREATE OR REPLACE TEMP TABLE {_PORTAL} AS
         SELECT event_uid, time, operation, account_uid, for_account, for_role, by_uid, lower(by_name) AS by_name,

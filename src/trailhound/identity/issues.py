@@ -7,7 +7,7 @@ id and account. `collect` makes one row of the copies.
 
 from __future__ import annotations
 
-from trailhound.engines.dialect import literal
+from trailhound.engines.dialect import listed, literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.derive import Daily
 from trailhound.lake.attribution import KEY, SESSION_UID, unmasked
@@ -65,7 +65,7 @@ def _center(name: str, other: str) -> str:
 
 
 def _one_of(operations: tuple[str, ...]) -> str:
-    return f"api.operation IN ({', '.join(map(literal, operations))})"
+    return f"api.operation IN ({listed(operations)})"
 
 
 # ARN of a role's session → ARN of the role, as `principal_uid` has it. Session ARNs have no path.
@@ -149,7 +149,7 @@ def collect(engine: DuckDB) -> None:
                     ELSE operation || ' ' || shared_event_uid END AS act
                 FROM (SELECT * RENAME (credential_uid AS key, by_session_uid AS by_uid, by_credential_uid AS by_key,
                     by_principal_id AS by_id, by_account_uid AS by_account, for_account_uid AS for_account)
-                    FROM issues WHERE operation NOT IN ({", ".join(map(literal, MAKING))}))
+                    FROM issues WHERE operation NOT IN ({listed(MAKING)}))
             )
             WINDOW copies AS (PARTITION BY act)
         ) WHERE place = 1""")

@@ -15,7 +15,7 @@ A failed call opens nothing and is no evidence here.
 
 from __future__ import annotations
 
-from trailhound.engines.dialect import literal
+from trailhound.engines.dialect import listed, literal
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.issues import OPENED, SIGN_INS
 from trailhound.lake.times import HOUR
@@ -28,7 +28,7 @@ SIGNED_IN = 12 * HOUR  # how long after a sign-in to Identity Center what is don
 SHOWN = 200  # characters of a name in a sentence
 RESERVED = ":role/aws-reserved/sso.amazonaws.com/"  # the path of roles that only Identity Center opens
 
-_SIGN_INS = ", ".join(map(literal, SIGN_INS))
+_SIGN_INS = listed(SIGN_INS)
 NAME = "substr(nodes.principal_id, strpos(nodes.principal_id, ':') + 1)"
 # Its own records name the person or account: whoever opened the session is the same.
 _ITSELF = "nodes.type IN ('IAMUser', 'IdentityCenterUser') OR (nodes.type = 'Root' AND nodes.via IS DISTINCT FROM 'assumed_root')"

@@ -12,12 +12,12 @@ from typing import Literal
 
 import msgspec
 
-from trailhound.engines.dialect import literal
+from trailhound.engines.dialect import listed
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.issues import MAKING
 
 # SQL over `issues`: the calls that made what lasts.
-MADE = f"operation IN ({', '.join(map(literal, MAKING))})"
+MADE = f"operation IN ({listed(MAKING)})"
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

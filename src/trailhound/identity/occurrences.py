@@ -82,7 +82,7 @@ class Occurrences:
         return self._places(f"{_named(value)} OR (kind = 'bucket' AND {bucket})")
 
     def days_of(self, values: Collection[str]) -> list[str]:
-        listed = ", ".join(map(dialect.literal, sorted({*values, *map(_bucket, values)}))) or "NULL"
+        listed = dialect.listed(sorted({*values, *map(_bucket, values)}))
         where = f"value IN ({listed}) OR name IN ({listed}) OR kind = '{NOT_INDEXED}'"
         rows = self._engine.query(f"SELECT DISTINCT event_day FROM observables WHERE {where}")
         return sorted({row["event_day"] for row in rows} | self._behind.keys())

@@ -71,7 +71,7 @@ def _calls(engine: DuckDB, account_uid: str) -> Iterator[_Call]:
     rows = engine.query(
         "SELECT time, api.operation AS operation, coalesce(cloud.region, '') AS region, api.request.data AS request "
         "FROM events WHERE cloud.account.uid = $account AND api.service.name = 'cloudtrail.amazonaws.com' "
-        f"AND status_id = 1 AND api.operation IN ({', '.join(map(dialect.literal, _CALLS))}) ORDER BY time, metadata.uid",
+        f"AND status_id = 1 AND api.operation IN ({dialect.listed(_CALLS)}) ORDER BY time, metadata.uid",
         {"account": account_uid},
     )
     for row in rows:

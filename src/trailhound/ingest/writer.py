@@ -19,7 +19,7 @@ import arro3.core as ac
 import msgspec
 
 from trailhound.containers.rows import PARTIAL
-from trailhound.engines.dialect import literal
+from trailhound.engines.dialect import listed, literal
 from trailhound.ingest.batch import Batch, Source
 from trailhound.ingest.duplicates import CONFLICT, Index, Place, Verdicts
 from trailhound.ingest.report import IngestReport
@@ -83,8 +83,8 @@ class Writer:
         """
         if not places:
             return
-        listed = ", ".join(map(literal, sorted({place.source_uid for place in places})))
-        rows = self._lake.query("ledger", f"SELECT * FROM ledger WHERE uid IN ({listed})")
+        uids = listed(sorted({place.source_uid for place in places}))
+        rows = self._lake.query("ledger", f"SELECT * FROM ledger WHERE uid IN ({uids})")
         for row in rows:
             self._recount(row, gone=sum(place.source_uid == row["uid"] for place in places))
         values = {column.path: [row[column.path] for row in rows] for column in LEDGER}
@@ -113,8 +113,8 @@ class Writer:
 
     def _written(self, source_uids: set[str]) -> set[tuple[str, int]]:
         """Rejects that another ingest, which reads the same objects now, has written."""
-        listed = ", ".join(map(literal, sorted(source_uids)))
-        rows = self._lake.query("rejects", f"SELECT source_uid, index FROM rejects WHERE source_uid IN ({listed})")
+        uids = listed(sorted(source_uids))
+        rows = self._lake.query("rejects", f"SELECT source_uid, index FROM rejects WHERE source_uid IN ({uids})")
         return {(row["source_uid"], row["index"]) for row in rows}
 
     def _count_known(self, uids: Sequence[str], report: IngestReport) -> None:
@@ -123,7 +123,7 @@ class Writer:
         (row,) = self._lake.query(
             "ledger",
             "SELECT coalesce(sum(records), 0)::BIGINT AS records, min(first_time) AS first, max(last_time) AS last "
-            f"FROM ledger WHERE uid IN ({', '.join(map(literal, uids))})",
+            f"FROM ledger WHERE uid IN ({listed(uids)})",
         )
         report.seen += row["records"]
         report.duplicates += row["records"]

@@ -78,7 +78,7 @@ class Ledger:
     def days(self, places: Iterable[str]) -> list[str]:
         """UTC days of which these objects hold events, by their first and their last."""
         rows = self._engine.query(_DAYS, {"uids": sorted(places)})
-        return [times.text(row["day"] * times.DAY)[:10] for row in rows]
+        return [times.day(row["day"] * times.DAY) for row in rows]
 
     def basis(self, since: int, until: int, cited: Sequence[str], places: Places, *, shown: int) -> Basis:
         """Of an answer that looked from `since` to `until` and cites these events, of which it shows the first ones."""

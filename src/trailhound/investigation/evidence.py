@@ -17,11 +17,11 @@ from trailhound.ingest.ledger import Coverage, coverage
 from trailhound.investigation import questions, resource_states
 from trailhound.investigation.basis import Ledger
 from trailhound.investigation.permission_changes import DERIVED
-from trailhound.investigation.scope import LOOK_AHEAD, LOOK_BACK, Scope, day
+from trailhound.investigation.scope import LOOK_AHEAD, LOOK_BACK, Scope
 from trailhound.lake import times
 from trailhound.lake.attribution import SESSION_UID
 from trailhound.lake.places import Index
-from trailhound.lake.times import DAY
+from trailhound.lake.times import DAY, day
 from trailhound.model import Basis, Finding
 from trailhound.permissions.replay import operations
 from trailhound.settings import Settings
@@ -197,7 +197,7 @@ class Evidence:
         values = frozenset[str]().union(*(self._values_of(each) for each in names))
         if values not in self._days_of:
             self._days_of[values] = self._index.days_of(values)
-        days = ", ".join(map(dialect.literal, self._days_of[values])) or "NULL"
+        days = dialect.listed(self._days_of[values])
         return _EVENTS.sub(lambda at: f"{at[1]}(SELECT * FROM events WHERE event_day IN ({days})) AS events", select)
 
     def _values_of(self, parameter: str) -> frozenset[str]:

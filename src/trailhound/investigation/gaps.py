@@ -9,9 +9,8 @@ from trailhound.investigation import sentences
 from trailhound.investigation.basis import BrokenObject
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Needs
-from trailhound.investigation.scope import day
 from trailhound.lake import times
-from trailhound.lake.times import DAY, HOUR
+from trailhound.lake.times import DAY, HOUR, day
 from trailhound.model import Gap
 
 _AGAIN = (

@@ -56,14 +56,14 @@ def conclude(
 def exhibits(paragraphs: Sequence[Paragraph], evidence: Evidence) -> tuple[Exhibit, ...]:
     """Time, call and caller of the events that these sentences cite."""
     lacking = {uid for p in paragraphs for s in p.sentences for uid in s.evidence[:_SHOWN_OF_EACH]}
-    days = ", ".join(map(dialect.literal, evidence.days(lacking)))
+    days = dialect.listed(evidence.days(lacking))
     found: list[Exhibit] = []
     for where in ([f"event_day IN ({days})"] if days else []) + ["TRUE"]:  # first where the ledger says that they are
         if lacking:
             sql = (
                 "SELECT DISTINCT metadata.uid AS uid, time, coalesce(api.operation, '') AS operation, "
                 f"coalesce(principal_uid, '') AS principal_uid FROM events WHERE {where} "
-                f"AND metadata.uid IN ({', '.join(map(dialect.literal, sorted(lacking)))})"
+                f"AND metadata.uid IN ({dialect.listed(sorted(lacking))})"
             )
             found += [Exhibit(**row) for row in evidence.query(sql)]
             lacking -= {one.uid for one in found}

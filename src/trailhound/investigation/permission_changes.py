@@ -111,7 +111,7 @@ def held_now(query: Callable[[str], Rows], engine: DuckDB, parameters: Mapping[s
     writes = _writes(query) if holders else []
     if len(writes) > MOST_WRITES:
         return [HeldNow(holder=uid, unknowns=(_MANY,)) for uid in holders]
-    until, day = parameters["to"], times.text(parameters["to"])[:10]
+    until, day = parameters["to"], times.day(parameters["to"])
     records = [_record(row) for row in writes if row["time"] <= until]
     own = _accounts(engine)
     return [_held(holding(records, uid, day, own=own)) for uid in holders[:MOST_HOLDERS]]

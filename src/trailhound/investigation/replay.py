@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from trailhound.engines.dialect import literal
+from trailhound.engines.dialect import listed, literal
 from trailhound.engines.duckdb import DuckDB, Rows
 from trailhound.ingest.duplicates import CONFLICT
 from trailhound.model import Answer, Investigation
@@ -60,7 +60,7 @@ def hashes(engine: DuckDB, uids: Iterable[str], days: Sequence[str] = ()) -> dic
     """Of those of these events that are in the lake: the SHA-256 of each record, as hex. `days`: where to look first."""
     wanted, found = set(uids), dict[str, tuple[str, ...]]()
     if days:
-        near = _hashes(engine, wanted, f"event_day IN ({', '.join(map(literal, days))})")
+        near = _hashes(engine, wanted, f"event_day IN ({listed(days)})")
         found = {row["uid"]: tuple(row["hashes"]) for row in near if not row["contradicted"]}
     if elsewhere := wanted - found.keys():  # records that contradict each other need not be of one day
         found |= {row["uid"]: tuple(row["hashes"]) for row in _hashes(engine, elsewhere, "TRUE")}

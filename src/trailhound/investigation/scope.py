@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -18,7 +17,7 @@ from trailhound.identity.artifacts import LONGEST, NOT_INDEXED, artifacts, kinds
 from trailhound.identity.observables import undone
 from trailhound.lake.places import Index, Places
 from trailhound.lake.places import condition as narrowed
-from trailhound.lake.times import DAY
+from trailhound.lake.times import DAY, day
 from trailhound.model import Finding, Observable
 from trailhound.vocab.aws import address
 
@@ -84,10 +83,6 @@ def _meant() -> dict[str, str]:
     """What people call a kind → the kind."""
     _, _, meant = catalog.documents(catalog.PACKS / "kinds.yml")
     return meant
-
-
-def day(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
 def of_finding(engine: DuckDB, finding: Finding) -> Scope:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from trailhound.investigation import sentences
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Needs
-from trailhound.investigation.scope import day
 from trailhound.lake import times
+from trailhound.lake.times import day
 from trailhound.model import Gap
 
 # Where IAM, and mostly sign-ins, are recorded, of whatever Region the caller is; one per partition.

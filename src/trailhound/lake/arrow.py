@@ -47,11 +47,6 @@ def table(declared: Sequence[Column], values: Mapping[str, Sequence[Any]]) -> ac
     return _table(_tree(declared, lambda column: _array(column.type, values[column.path])))
 
 
-def events_ddl() -> str:
-    """DuckDB column list of the same shape, for a lake that holds nothing yet."""
-    return ddl(COLUMNS)
-
-
 def ddl(declared: Sequence[Column]) -> str:
     """DuckDB column list of the table that `declared` describes."""
     tree = _tree(declared, lambda column: _DUCKDB[column.type])

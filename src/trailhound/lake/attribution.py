@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from trailhound.engines.dialect import literal
+from trailhound.engines.dialect import listed
 from trailhound.ocsf.schema import Column
 from trailhound.vocab.aws import MASKS
 
@@ -17,12 +17,12 @@ LONG_TERM = ("AKIA", "ACCA")
 
 def unmasked(expression: str) -> str:
     """NULL where the log has a mask instead of the value."""
-    return f"(CASE WHEN {expression} NOT IN ({', '.join(map(literal, sorted(MASKS)))}) THEN {expression} END)"
+    return f"(CASE WHEN {expression} NOT IN ({listed(sorted(MASKS))}) THEN {expression} END)"
 
 
 # SQL over `events`: the access key, where the log shows one.
 KEY = unmasked("actor.user.credential_uid")
-_TEMPORARY = f"(left({KEY}, 4) NOT IN ({', '.join(map(literal, LONG_TERM))}))"
+_TEMPORARY = f"(left({KEY}, 4) NOT IN ({listed(LONG_TERM)}))"
 _BEGUN = "(actor.user.uid_alt || '@' || actor.session.created_time)"
 
 # SQL over `events`: `sessions.uid` of the credential that made the call; NULL for a long-term key, a service, a

@@ -122,11 +122,13 @@ class Lake:
             return
         with self.lock():
             name = dialect.identifier(key)
-            known = self.query(table, f"SELECT DISTINCT {name} AS key FROM {table} WHERE {name} IN ({_listed(keys)})")
+            known = self.query(
+                table, f"SELECT DISTINCT {name} AS key FROM {table} WHERE {name} IN ({dialect.listed(keys)})"
+            )
             if known:
                 # New rows must fit the predicate of what they replace, so it speaks of their keys, too.
                 wanted = {*data[key].to_pylist(), *(row["key"] for row in known)}
-                self._write(table, data, mode="overwrite", predicate=f"{key} IN ({_listed(sorted(wanted))})")
+                self._write(table, data, mode="overwrite", predicate=f"{key} IN ({dialect.listed(sorted(wanted))})")
             elif data.num_rows:
                 self._write(table, data, mode="append")
 
@@ -231,7 +233,7 @@ class Lake:
             if self._delta(table) is None:
                 self._write(table, rows, mode="append")
             else:
-                where = f"{layout.partition} IN ({_listed(partitions)})" if layout.partition else None
+                where = f"{layout.partition} IN ({dialect.listed(partitions)})" if layout.partition else None
                 self._write(table, rows, mode="overwrite", predicate=where)
 
     def sizes(self) -> dict[str, TableSize]:
@@ -260,7 +262,7 @@ class Lake:
     def flag(self, day: str, event_uids: Sequence[str], flag: str) -> None:
         """Add a flag to events of one day, in one commit."""
         marked = (
-            f"CASE WHEN metadata.uid IN ({_listed(event_uids)}) AND NOT list_contains(flags, {dialect.literal(flag)})"
+            f"CASE WHEN metadata.uid IN ({dialect.listed(event_uids)}) AND NOT list_contains(flags, {dialect.literal(flag)})"
             f" THEN list_append(flags, {dialect.literal(flag)}) ELSE flags END AS flags"
         )
         with self.lock():
@@ -358,10 +360,6 @@ class Lake:
             return open(self.root / name, "ab")
         except OSError as error:
             raise _unwritable(self.root, error) from error
-
-
-def _listed(values: Iterable[str]) -> str:
-    return ", ".join(map(dialect.literal, values))
 
 
 def _scattered(files: Sequence[_DataFile]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from math import inf, isfinite
 from typing import NamedTuple, Protocol
 
@@ -74,13 +74,9 @@ def condition(places: Places) -> str:
     wide = [name for name, place in places.items() if place.calls is None]
     calls = {call for place in places.values() for call in place.calls or ()}
     first, last = min(place.first for place in places.values()), max(place.last for place in places.values())
-    limits = [f"{day} IN ({_listed(places)})"]
+    limits = [f"{day} IN ({dialect.listed(sorted(places))})"]
     if calls:
-        called = f"{operation} IN ({_listed(calls)})"
-        limits.append(f"({day} IN ({_listed(wide)}) OR {called})" if wide else called)
+        called = f"{operation} IN ({dialect.listed(sorted(calls))})"
+        limits.append(f"({day} IN ({dialect.listed(sorted(wide))}) OR {called})" if wide else called)
     limits += [f"time {sign} {int(limit)}" for sign, limit in ((">=", first), ("<=", last)) if isfinite(limit)]
     return " AND ".join(limits)
-
-
-def _listed(values: Iterable[str]) -> str:
-    return ", ".join(map(dialect.literal, sorted(values)))

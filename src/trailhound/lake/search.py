@@ -58,7 +58,7 @@ def compile_filter(expression: str, *, newest_ms: int | None, index: Index | Non
     where = compiler.condition(tree)
     since, until = compiler.bounds(tree)
     days = [  # the partition column, so that files of other days are not opened
-        f"{dialect.column('event_day')} {sign} {dialect.literal(times.text(limit)[:10])}"
+        f"{dialect.column('event_day')} {sign} {dialect.literal(times.day(limit))}"
         for sign, limit in ((">=", since), ("<=", until))
         if limit is not None and 0 <= limit < _YEAR_10000
     ]

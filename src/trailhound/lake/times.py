@@ -81,6 +81,11 @@ def text(time: int) -> str:
     return moment.isoformat(timespec="milliseconds" if time % 1000 else "seconds").replace("+00:00", "Z")
 
 
+def day(time: int) -> str:
+    """The UTC day of epoch milliseconds: YYYY-MM-DD."""
+    return text(time)[:10]
+
+
 def _not_a_time(text: str) -> QueryError:
     return QueryError(
         f"{text!r} is not a time",

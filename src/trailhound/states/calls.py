@@ -108,7 +108,7 @@ class Log:
         service = dialect.equals(dialect.column("api.service.name"), f"{kind.service}.amazonaws.com")
         wrote = f"{service} AND {dialect.one_of('api.operation', kind.calls)} AND status_id IS DISTINCT FROM 2"
         every = sorted({name for one in about for name in one.names})
-        names, type_ = ", ".join(map(dialect.literal, every)), dialect.literal(kind.type)
+        names, type_ = dialect.listed(every), dialect.literal(kind.type)
         ours = f"list_filter(resources, lambda r: r.type = {type_} AND (r.uid IN ({names}) OR r.name IN ({names})))"
         accounts = sorted({one.account for one in about})
         days = dialect.one_of("event_day", self._index.days_of([*every, *accounts]) or [""]) if self._index else "TRUE"

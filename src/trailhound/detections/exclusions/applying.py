@@ -16,7 +16,7 @@ import arro3.core as ac
 import msgspec
 
 from trailhound.detections.exclusions.exclusion import ALL, TEXTS, Exclusion, Glob, Network, address, glob, within
-from trailhound.engines.dialect import literal
+from trailhound.engines.dialect import listed
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.origins import attributed
 from trailhound.lake import times
@@ -93,7 +93,7 @@ def traces(engine: DuckDB, findings: Sequence[Finding], *, origins: bool) -> dic
             f"SELECT finding, principal_uid AS principal, {'origin_uid' if origins else 'NULL'} AS origin, "
             "cloud.account.uid AS account, http_request.user_agent AS user_agent, src_ip_hex AS hex, count(*) AS calls "
             f"FROM events JOIN {_ASKED} AS asked ON metadata.uid = asked.uid "
-            f"WHERE event_day IN ({', '.join(map(literal, sorted(days)))}) GROUP BY ALL ORDER BY ALL"
+            f"WHERE event_day IN ({listed(sorted(days))}) GROUP BY ALL ORDER BY ALL"
         )
     for row in rows:
         number, hexadecimal = row.pop("finding"), row.pop("hex")
@@ -103,7 +103,7 @@ def traces(engine: DuckDB, findings: Sequence[Finding], *, origins: bool) -> dic
 
 def _days(finding: Finding) -> Iterator[str]:
     first, last = finding.first_seen_time // times.DAY, finding.last_seen_time // times.DAY
-    return (times.text(day * times.DAY)[:10] for day in range(first, last + 1))
+    return (times.day(day * times.DAY) for day in range(first, last + 1))
 
 
 def whole(finding: Finding, found: Sequence[Trace]) -> bool:
