@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from trailhound.errors import RequestError, WorkspaceError
+from trailhound.database import FILE, opened
+from trailhound.errors import RequestError
 from trailhound.lake import times
 from trailhound.model import Finding, Incident
 
-FILE = "trailhound.db"
 _TABLE = """CREATE TABLE IF NOT EXISTS decisions (
   finding_uid TEXT NOT NULL, status TEXT NOT NULL, because TEXT NOT NULL, until TEXT, decided_at TEXT NOT NULL,
   events INTEGER, last_seen_time INTEGER)"""
@@ -46,7 +46,7 @@ class Decisions:
     """The journal of one workspace, in its `trailhound.db`."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE
+        self._folder = folder
 
     def record(self, finding: Finding, status: str, because: str, until: str | None = None) -> None:
         """Add an entry; a reason is asked for, because in a year nobody remembers it."""
@@ -54,7 +54,7 @@ class Decisions:
             raise RequestError("a reason is needed", next_step='add --because "..."')
         now = datetime.now(UTC).isoformat(timespec="seconds")
         row = (finding.uid, status, because, until, now, len(finding.event_uids), finding.last_seen_time)
-        with closing(self._open()) as database, database:
+        with self._opened() as database:
             database.execute(f"INSERT INTO decisions ({', '.join(_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def applied(self, findings: Iterable[Finding], today: str = "") -> list[Finding]:
@@ -65,29 +65,20 @@ class Decisions:
         """
         today = today or datetime.now(UTC).strftime("%Y-%m-%d")
         latest: dict[str, _Entry] = {}
-        if self._path.exists():
-            with closing(self._open()) as database:
+        if (self._folder / FILE).exists():
+            with self._opened() as database:
                 rows = database.execute(f"SELECT {', '.join(_COLUMNS)} FROM decisions ORDER BY rowid")
                 latest = {row[0]: _Entry(*row) for row in rows}
         return [_with(finding, *_status(finding, latest.get(finding.uid), today)) for finding in findings]
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            database = sqlite3.connect(self._path)
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute(_TABLE)
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with opened(self._folder, _TABLE, "the journal of decisions") as database:
             known = {row[1] for row in database.execute("PRAGMA table_info(decisions)")}
             for column in _LATER:
                 if column not in known:
                     database.execute(f"ALTER TABLE decisions ADD COLUMN {column} INTEGER")
-        except sqlite3.Error as error:
-            raise WorkspaceError(
-                f"the journal of decisions cannot be opened: {error}",
-                where=str(self._path),
-                causes=("the folder is read-only", "the disk is full"),
-                next_step="make the folder writable and try again",
-            ) from error
-        return database
+            yield database
 
 
 _Named = TypeVar("_Named", bound=Finding | Incident)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from trailhound.database import FILE, opened
 from trailhound.enrichers import lists
 from trailhound.enrichers.client import Reply
 from trailhound.enrichers.providers import PROVIDERS, NotUnderstoodError, Opinion, Verdict
-from trailhound.errors import WorkspaceError
 
-FILE = "trailhound.db"
 _COLUMNS = "provider, address, asked_time, status, problem, answer, sha256, again_time"
 _TABLE = """CREATE TABLE IF NOT EXISTS lookups (
   provider TEXT NOT NULL, address TEXT NOT NULL, asked_time INTEGER NOT NULL, status INTEGER NOT NULL,
@@ -59,20 +58,20 @@ class Lookups:
     """The stored look-ups of one workspace."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE
+        self._folder = folder
 
     def record(self, provider: str, address: str, now: int, reply: Reply) -> LookedUp:
         """Add what was asked `now` (epoch ms), before anybody judges it."""
         digest = hashlib.sha256(reply.answer).hexdigest()
         again = now + reply.wait * 1000 if reply.wait else 0
         row = (provider, address, now, reply.status, reply.problem, reply.answer, digest, again)
-        with self._opened() as database, database:
+        with self._opened() as database:
             database.execute(f"INSERT INTO lookups ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         return _read(*row)
 
     def all(self) -> list[LookedUp]:
         """Every look-up, in the order in which they were made."""
-        if not self._path.exists():
+        if not (self._folder / FILE).exists():
             return []
         with self._opened() as database:
             rows = database.execute(f"SELECT {_COLUMNS} FROM lookups ORDER BY rowid")
@@ -84,21 +83,8 @@ class Lookups:
             sent = "SELECT max(asked_time) FROM lookups WHERE provider = ?"
             return database.execute(sent, (provider,)).fetchone()[0] or 0
 
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path)) as database:
-                database.execute("PRAGMA journal_mode = WAL")
-                database.execute(_TABLE)
-                yield database
-        except (sqlite3.Error, OSError) as error:
-            raise WorkspaceError(
-                f"the look-ups cannot be opened: {error}",
-                where=str(self._path),
-                causes=("the folder is read-only", "the disk is full"),
-                next_step="make the folder writable and try again",
-            ) from error
+    def _opened(self) -> AbstractContextManager[sqlite3.Connection]:
+        return opened(self._folder, _TABLE, "the journal of look-ups")
 
 
 def standing(found: Iterable[LookedUp]) -> list[LookedUp]:
