@@ -13,18 +13,9 @@ import msgspec
 from trailhound.investigation import answers as asking
 from trailhound.investigation.evidence import Evidence
 from trailhound.investigation.questions import Question, questions
+from trailhound.investigation.tables import hold
 from trailhound.model import Answer
 
-_ANSWERS = {
-    "question": "VARCHAR",
-    "verdict": "VARCHAR",
-    "asks": "VARCHAR",
-    "sentence": "VARCHAR",
-    "because": "VARCHAR",
-    "how_to_get": "VARCHAR",
-    "evidence": "VARCHAR[]",
-}
-_WEIGHTS = {"question": "VARCHAR", "verdict": "VARCHAR", "explanation": "VARCHAR", "weight": "INTEGER"}
 _MOST_CITED = 5  # events of one answer that an answer about it cites
 
 
@@ -78,5 +69,5 @@ def _hold(given: Sequence[Answer], evidence: Evidence) -> None:
         for verdict, weighed in by_id[answer.question].weighs.items()
         for explanation, weight in weighed.items()
     ]
-    evidence.hold("answers", told, _ANSWERS)
-    evidence.hold("weights", weights, _WEIGHTS)
+    hold(evidence.engine, "answers", _Given, told)
+    hold(evidence.engine, "weights", _Weight, weights)

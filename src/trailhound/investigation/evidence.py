@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
@@ -14,17 +14,17 @@ from trailhound.engines import dialect
 from trailhound.engines.duckdb import DuckDB
 from trailhound.identity.origins import with_sessions
 from trailhound.ingest.ledger import Coverage, coverage
-from trailhound.investigation import questions, resource_states
+from trailhound.investigation import permission_changes, questions, resource_states
 from trailhound.investigation.basis import Ledger
-from trailhound.investigation.permission_changes import DERIVED
 from trailhound.investigation.scope import LOOK_AHEAD, LOOK_BACK, Scope
+from trailhound.investigation.tables import hold
 from trailhound.lake import times
 from trailhound.lake.attribution import SESSION_UID
 from trailhound.lake.places import Index
 from trailhound.lake.times import DAY, day
 from trailhound.model import Basis, Finding
 from trailhound.permissions.replay import operations
-from trailhound.settings import Settings
+from trailhound.settings import Lookup, Settings
 from trailhound.states.calls import Log
 from trailhound.vocab import attack
 
@@ -32,8 +32,20 @@ from trailhound.vocab import attack
 _OF_ANY_TIME = {"place", "target", "policy_writes"}
 _OF_THE_DAY = {"subject", "hands", "unfollowed", "sign_in", "opened"}
 _EVENTS = re.compile(r"(\b(?:FROM|JOIN)\s+)events\b")
-_COMMENTED = re.compile(r"((?:--[^\n]*\n\s*)*)(.*)", re.DOTALL)
+_COMMENTS = re.compile(r"\A(?:--[^\n]*\n\s*)*")
 _SESSIONS = re.compile(r"\b(?:FROM|JOIN)\s+sessions\b")
+# Tables that no query over the events gives: name → what makes it, perhaps with others.
+_MADE: dict[str, Callable[[Evidence], Mapping[str, Sequence[msgspec.Struct]]]] = {
+    **dict.fromkeys(("states", "state_changes"), resource_states.make),
+    "permission_changes": permission_changes.changes,
+    "permissions_held": permission_changes.held,
+}
+_ROWS = {**resource_states.ROWS, **permission_changes.ROWS}
+# Of other findings a question may know so much.
+_OF_FINDINGS = (
+    *("uid", "title", "principal_uid", "account_uid", "status", "src_ips"),
+    *("first_seen_time", "last_seen_time", "event_uids"),
+)
 
 
 class Evidence:
@@ -49,18 +61,17 @@ class Evidence:
         index: Index | None = None,  # of the engine's events
     ) -> None:
         self.scope = scope
-        self._index = beside._index if beside else index
-        self._days_of: dict[frozenset[str], list[str]] = {}
+        self.index = beside.index if beside else index
+        self._days_of: dict[frozenset[str], list[str]] = beside._days_of if beside else {}
         self.settings = settings
-        self._engine = engine
+        self.engine = engine
         self._ready: dict[str, None] = {}
-        self._held: set[str] = set()
         since = scope.at - LOOK_BACK
         # A day more on either side than any question looks: what is asked decides, not what is at hand.
         self.coverage: Coverage = (
             beside.coverage if beside else coverage(engine, scope.account, since, scope.to + LOOK_AHEAD)
         )
-        self._log = beside._log if beside else Log(engine, index, self.coverage)
+        self.log = beside.log if beside else Log(engine, index, self.coverage)
         self.parameters: dict[str, Any] = {
             "event_uids": list(scope.event_uids),
             "at": scope.at,
@@ -98,16 +109,15 @@ class Evidence:
     def row(self, question: questions.Question, values: Sequence[str]) -> dict[str, Any]:
         for table in self._tables(question.sql):
             self._take(table)
-        if resource_states.READ.search(question.sql):
-            self._hold_states()
-        return self._engine.query(question.sql, {**self.parameters, "values": list(values)})[0]
+        return self.engine.query(question.sql, {**self.parameters, "values": list(values)})[0]
 
     def shown(self, sql: str) -> str:
         """The query as it can be run again against the lake: its slices as WITH clauses."""
-        slices = [f"{name} AS ({self._select(name)})" for name in self._tables(sql) if name not in DERIVED]
+        slices = [f"{name} AS ({self._select(name)})" for name in self._tables(sql) if name not in _MADE]
         if not slices:
             return sql.strip()
-        said, body = _COMMENTED.fullmatch(sql.strip()).groups()  # type: ignore[union-attr]
+        body = _COMMENTS.sub("", sql.strip(), count=1)
+        said = sql.strip().removesuffix(body)
         return f"{said}WITH " + ",\n".join(slices) + (",\n" + body[5:] if body.startswith("WITH ") else "\n" + body)
 
     def used(self, sql: str, values: Sequence[str]) -> dict[str, Any]:
@@ -119,19 +129,7 @@ class Evidence:
         """Rows of a query of the investigation's own over the slices."""
         for table in self._tables(sql):
             self._take(table)
-        return self._engine.query(sql, self.parameters)
-
-    def _hold_states(self) -> None:
-        """The tables `states` and `state_changes`, once for a scope."""
-        if "states" not in self._held:
-            was, changed = resource_states.tables(self._log, self.query(resource_states.THINGS), self.parameters)
-            self.hold("states", was, resource_states.WAS)
-            self.hold("state_changes", changed, resource_states.CHANGED)
-            self._held.add("states")
-
-    def hold(self, table: str, rows: Sequence[Any], columns: Mapping[str, str]) -> None:
-        """A table that is no slice of the events: one row per member, with these of its fields and their SQL types."""
-        _values(self._engine, table, rows, columns)
+        return self.engine.query(sql, self.parameters)
 
     def basis(self, sql: str, cited: Sequence[str], *, shown: int) -> Basis:
         """What an answer of this query stands on, which cites these events and shows the first ones."""
@@ -141,7 +139,7 @@ class Evidence:
         """From when to when this query may look, by the slices that it reads."""
         tables = set(self._tables(sql))
         since, until = self.parameters["since"], self.parameters["until"]
-        if tables & _OF_ANY_TIME or resource_states.READ.search(sql) or re.search(r"\b(?:FROM|JOIN)\s+events\b", sql):
+        if tables & (_OF_ANY_TIME | _MADE.keys()) or re.search(r"\b(?:FROM|JOIN)\s+events\b", sql):
             return min(since, self.parameters["log_begins"]), until
         if tables == {"subject"}:
             return self.scope.at, self.scope.to
@@ -155,7 +153,7 @@ class Evidence:
         slices = [
             f"SELECT uid, source_uid FROM {name}"
             for name in self._ready
-            if name not in DERIVED and not spec[name].columns
+            if name not in _MADE and not spec[name].columns
         ]
         lake = "SELECT metadata.uid AS uid, source_uid FROM events"
         for select in (" UNION ALL ".join(slices), f"{lake} WHERE event_day BETWEEN $day_before AND $day_after", lake):
@@ -163,7 +161,7 @@ class Evidence:
             if lacking and select:
                 found: dict[str, set[str]] = {}
                 sql = f"SELECT DISTINCT uid, source_uid FROM ({select}) WHERE uid IN (SELECT unnest($uids))"
-                for row in self._engine.query(sql, {**self.parameters, "uids": lacking}):
+                for row in self.engine.query(sql, {**self.parameters, "uids": lacking}):
                     found.setdefault(row["uid"], set()).add(row["source_uid"])
                 self._places |= {uid: frozenset(places) for uid, places in found.items()}
         self._places |= {uid: frozenset() for uid in wanted if uid not in self._places}  # no longer in the lake
@@ -192,11 +190,11 @@ class Evidence:
     def _narrowed(self, name: str) -> str:
         """The same, of the days alone on which its events can be: files of other days are not opened."""
         names, select = questions.tables().tables[name].names, self._select(name)
-        if self._index is None or not names:
+        if self.index is None or not names:
             return select
         values = frozenset[str]().union(*(self._values_of(each) for each in names))
         if values not in self._days_of:
-            self._days_of[values] = self._index.days_of(values)
+            self._days_of[values] = self.index.days_of(values)
         days = dialect.listed(self._days_of[values])
         return _EVENTS.sub(lambda at: f"{at[1]}(SELECT * FROM events WHERE event_day IN ({days})) AS events", select)
 
@@ -209,70 +207,34 @@ class Evidence:
         other = [name for name, value in self.parameters.items() if parameters[name] != value]
         found: dict[str, None] = {}
         for name in self._ready:  # after those that it reads
+            if name in _MADE:
+                continue  # of whatever it is made, it is of this scope
             sql = self._select(name)
-            if (
-                name not in DERIVED
-                and found.keys() >= set(self._tables(sql))
-                and not any(re.search(rf"\${each}\b", sql) for each in other)
-            ):
+            if found.keys() >= set(self._tables(sql)) and not any(re.search(rf"\${each}\b", sql) for each in other):
                 found[name] = None
         return found
 
     def _take(self, name: str) -> None:
-        if name in DERIVED and name not in self._ready:
-            derive, columns = DERIVED[name]
-            _values(self._engine, name, derive(self.query, self._engine, self.parameters), columns)
-            self._ready[name] = None
-        if name not in self._ready:
-            select = self._narrowed(name)
-            with with_sessions(self._engine) if _SESSIONS.search(select) else nullcontext():
-                self._engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}", self.parameters)
-            self._ready[name] = None
+        if name in self._ready:
+            return
+        if make := _MADE.get(name):
+            for table, rows in make(self).items():
+                hold(self.engine, table, _ROWS[table], rows)
+                self._ready[table] = None
+            return
+        select = self._narrowed(name)
+        with with_sessions(self.engine) if _SESSIONS.search(select) else nullcontext():
+            self.engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}", self.parameters)
+        self._ready[name] = None
 
     def _mount_known(self, findings: Sequence[Finding]) -> None:
         """What the settings and the earlier findings say, as tables."""
         # Of an observable every finding is another; of a finding those that say the same of the same events are none.
         about, mine = self.scope.finding_uid, set(self.scope.event_uids)
         others = [f for f in findings if not about or (f.uid != about and set(f.event_uids) != mine)]
-        _values(
-            self._engine,
-            "other_findings",
-            others,
-            {
-                "uid": "VARCHAR",
-                "title": "VARCHAR",
-                "principal_uid": "VARCHAR",
-                "account_uid": "VARCHAR",
-                "status": "VARCHAR",
-                "src_ips": "VARCHAR[]",
-                "first_seen_time": "BIGINT",
-                "last_seen_time": "BIGINT",
-                "event_uids": "VARCHAR[]",
-            },
-        )
-        _values(
-            self._engine,
-            "lookups",
-            self.settings.lookups,
-            {
-                "value": "VARCHAR",
-                "provider": "VARCHAR",
-                "verdict": "VARCHAR",
-                "asked": "VARCHAR",
-            },
-        )
-        _values(
-            self._engine,
-            "changes",
-            [_Dated.of(change) for change in self.settings.changes],
-            {
-                "reason": "VARCHAR",
-                "principal": "VARCHAR",
-                "operations": "VARCHAR[]",
-                "since": "BIGINT",
-                "until": "BIGINT",
-            },
-        )
+        hold(self.engine, "other_findings", Finding, others, _OF_FINDINGS)
+        hold(self.engine, "lookups", Lookup, self.settings.lookups)
+        hold(self.engine, "changes", _Dated, [_Dated.of(change) for change in self.settings.changes])
 
 
 class _Dated(msgspec.Struct, frozen=True):
@@ -303,17 +265,3 @@ def _named_by_rules(findings: Sequence[Finding], scope: Scope) -> dict[str, list
             for uid, one in sorted(named.items())
         ]
     }
-
-
-def _values(engine: DuckDB, table: str, rows: Sequence[Any], columns: Mapping[str, str]) -> None:
-    ddl = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({ddl})")
-    if rows:
-        cells = (", ".join(_cell(getattr(row, name)) for name in columns) for row in rows)
-        engine.execute(f"INSERT INTO {table} VALUES ({'), ('.join(cells)})")
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(dialect.literal(v) for v in value) + "]"
-    return dialect.literal(value)

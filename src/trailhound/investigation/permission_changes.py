@@ -6,13 +6,13 @@ Both are made for the first question that reads one, out of `policy_writes` (pac
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from trailhound.engines.duckdb import DuckDB, Rows
+from trailhound.engines.duckdb import Rows
 from trailhound.investigation import sentences
 from trailhound.lake import times
 from trailhound.permissions import words
@@ -21,6 +21,9 @@ from trailhound.permissions.exposure import Exposure
 from trailhound.permissions.holding import Holding, holding
 from trailhound.permissions.replay import Call
 from trailhound.permissions.use import uses
+
+if TYPE_CHECKING:
+    from trailhound.investigation.evidence import Evidence
 
 MOST_WRITES = 20_000  # of an account that are replayed
 MOST_CHANGES = 20  # of an investigation that are worked out: each takes some hundredths of a second
@@ -75,7 +78,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     meaning: str = ""  # all this in a sentence
 
 
-class HeldNow(msgspec.Struct, frozen=True, kw_only=True):
+class Holds(msgspec.Struct, frozen=True, kw_only=True):
     """A row of `permissions_held`: what a principal, role or policy of the subject has at the last of its events."""
 
     holder: str
@@ -89,42 +92,54 @@ class HeldNow(msgspec.Struct, frozen=True, kw_only=True):
     unknowns: Texts = ()
 
 
-def changes(query: Callable[[str], Rows], engine: DuckDB, parameters: Mapping[str, Any]) -> Sequence[Changed]:
-    wanted = [row["uid"] for row in query(_WANTED)]
+ROWS = {"permission_changes": Changed, "permissions_held": Holds}
+
+
+def changes(evidence: Evidence) -> dict[str, Sequence[msgspec.Struct]]:
+    return {"permission_changes": _changes(evidence)}
+
+
+def held(evidence: Evidence) -> dict[str, Sequence[msgspec.Struct]]:
+    return {"permissions_held": _held(evidence)}
+
+
+def _changes(evidence: Evidence) -> Sequence[Changed]:
+    wanted = [row["uid"] for row in evidence.query(_WANTED)]
     if not wanted:
         return []
-    writes = _writes(query)
+    writes = _writes(evidence)
     by_uid = {row["uid"]: row for row in writes}
     if len(writes) > MOST_WRITES:
         return [Changed(**_call(by_uid[uid]), effect="unknown", unknowns=(_MANY,)) for uid in wanted if uid in by_uid]
-    own = _accounts(engine)
+    own = _accounts(evidence)
     found = meanings([_record(row) for row in writes], wanted[:MOST_CHANGES], own=own)
-    used = _used(engine, parameters, found)
+    used = _used(evidence, found)
     rows = [row for change in found for row in _rows(by_uid[change.event_uid], change, used)]
     more = f"what it means: of {len(wanted):,} calls that write policies the first {MOST_CHANGES} were looked at"
     rows += [Changed(**_call(by_uid[uid]), effect="unknown", unknowns=(more,)) for uid in wanted[MOST_CHANGES:]]
     return rows
 
 
-def held_now(query: Callable[[str], Rows], engine: DuckDB, parameters: Mapping[str, Any]) -> Sequence[HeldNow]:
+def _held(evidence: Evidence) -> Sequence[Holds]:
+    parameters = evidence.parameters
     holders = [uid for uid in (parameters["principal"], *parameters["resources"]) if ":iam:" in uid]
-    writes = _writes(query) if holders else []
+    writes = _writes(evidence) if holders else []
     if len(writes) > MOST_WRITES:
-        return [HeldNow(holder=uid, unknowns=(_MANY,)) for uid in holders]
+        return [Holds(holder=uid, unknowns=(_MANY,)) for uid in holders]
     until, day = parameters["to"], times.day(parameters["to"])
     records = [_record(row) for row in writes if row["time"] <= until]
-    own = _accounts(engine)
-    return [_held(holding(records, uid, day, own=own)) for uid in holders[:MOST_HOLDERS]]
+    own = _accounts(evidence)
+    return [_told_of(holding(records, uid, day, own=own)) for uid in holders[:MOST_HOLDERS]]
 
 
-def _writes(query: Callable[[str], Rows]) -> Rows:
+def _writes(evidence: Evidence) -> Rows:
     columns = "uid, time, service, operation, region, account, principal_uid, request, response"
-    return query(f"SELECT {columns} FROM policy_writes ORDER BY time DESC, uid LIMIT {MOST_WRITES + 1}")
+    return evidence.query(f"SELECT {columns} FROM policy_writes ORDER BY time DESC, uid LIMIT {MOST_WRITES + 1}")
 
 
-def _accounts(engine: DuckDB) -> list[str]:
+def _accounts(evidence: Evidence) -> list[str]:
     """Those whose log this is are no outsiders."""
-    rows = engine.query("SELECT DISTINCT cloud.account.uid AS uid FROM events WHERE cloud.account.uid IS NOT NULL")
+    rows = evidence.query("SELECT DISTINCT cloud.account.uid AS uid FROM events WHERE cloud.account.uid IS NOT NULL")
     return [row["uid"] for row in rows]
 
 
@@ -161,7 +176,7 @@ def _call(row: Mapping[str, Any]) -> dict[str, Any]:
 _Used = dict[tuple[str, str], tuple[Texts, Texts, int]]
 
 
-def _used(engine: DuckDB, parameters: Mapping[str, Any], found: Sequence[Change]) -> _Used:
+def _used(evidence: Evidence, found: Sequence[Change]) -> _Used:
     """By call and holder: the actions that it used, by which events, and since when."""
     gaining = [
         (c, p.holder) for c in found if c.kind in _GAINING for p in c.parts if p.gained and ":policy/" not in p.holder
@@ -173,7 +188,7 @@ def _used(engine: DuckDB, parameters: Mapping[str, Any], found: Sequence[Change]
         "holders": [holder for _, holder in gaining],
         "times": [change.time for change, _ in gaining],
     }
-    rows = engine.query(_USED, {**parameters, **bound})
+    rows = evidence.engine.query(_USED, {**evidence.parameters, **bound})
     made: _Used = {}
     for change in {change.event_uid: change for change, _ in gaining}.values():
         first = {row["first"]["uid"]: row for row in rows if row["change"] == change.event_uid}
@@ -260,8 +275,8 @@ def _use_of(change: Change, part: Part, used: _Used) -> dict[str, Any]:
     return {"used": actions, "used_uids": uids, "used_at": at}
 
 
-def _held(found: Holding) -> HeldNow:
-    return HeldNow(
+def _told_of(found: Holding) -> Holds:
+    return Holds(
         holder=found.holder,
         allowed=tuple(map(words.gained, found.allowed)),
         administrator=words.administrator(found.allowed),
@@ -272,17 +287,3 @@ def _held(found: Holding) -> HeldNow:
         ways=tuple(each.title for each in found.escalations if not each.missing),
         unknowns=found.unknowns,
     )
-
-
-_TYPES = {str: "VARCHAR", int: "BIGINT", int | None: "BIGINT", bool: "BOOLEAN", Texts: "VARCHAR[]"}
-
-
-def _columns(row: type[msgspec.Struct]) -> dict[str, str]:
-    """Name → SQL type."""
-    return {name: _TYPES[kind] for name, kind in get_type_hints(row).items()}
-
-
-DERIVED = {
-    "permission_changes": (changes, _columns(Changed)),
-    "permissions_held": (held_now, _columns(HeldNow)),
-}

@@ -116,7 +116,7 @@ def chase(
         new = found.lead.observable
         around = _around(found.near, new)
         same = beside if around.account == beside.scope.account else None  # another account has another coverage
-        beside = Evidence(engine, around, evidence.settings, findings, same)
+        beside = Evidence(engine, around, evidence.settings, findings, same, evidence.index)
         fitting = [q for name in pack.kinds[new.kind].ask if asking.applies(q := question(name), beside)]
         given = asking.ask_all(fitting, beside, step=4, about=new.value)
         trail.mark(found, status="followed", answers=tuple(answer.uid for answer in given))

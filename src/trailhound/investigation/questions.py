@@ -105,11 +105,11 @@ class Tables(_Spec, frozen=True, kw_only=True):
 
 
 class Table(_Spec, frozen=True, kw_only=True):
-    """`from` may read the tables above it in the file."""
+    """`from` may read the tables above it in the file; a table without it is made by a program (evidence.py)."""
 
     holds: str
     names: tuple[str, ...] = ()  # parameters, of one of whose values each of its events tells: an index knows where
-    from_: str = msgspec.field(name="from")
+    from_: str = msgspec.field(name="from", default="")
     columns: str = ""  # instead of those that the slices share
     extra: str = ""
 

@@ -5,21 +5,21 @@ Both are made by the reducer of `states`, for the first question that asks for o
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from trailhound.engines.duckdb import Rows
 from trailhound.states import words
-from trailhound.states.calls import Log, Subject
+from trailhound.states.calls import Subject
 from trailhound.states.kinds import kinds
 from trailhound.states.state import Change, Fact, Resource, resources
 
-READ = re.compile(r"\b(?:FROM|JOIN)\s+(?:states|state_changes)\b")
+if TYPE_CHECKING:
+    from trailhound.investigation.evidence import Evidence
+
 MOST = 50  # things of one kind that are looked at; of more it is said of each that it is not known
-THINGS = """
+_THINGS = """
 SELECT DISTINCT r.uid AS uid, r.name AS name, r.type AS type, account FROM (SELECT unnest(resources) AS r, account FROM subject)
 ORDER BY uid, account
 """
@@ -54,25 +54,21 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     uids: Texts
 
 
-WAS = {"resource": "VARCHAR", "kind": "VARCHAR", "attribute": "VARCHAR", "known": "VARCHAR", "text": "VARCHAR",
-       "pairs": "VARCHAR[]", "because": "VARCHAR", "how_to_get": "VARCHAR", "uids": "VARCHAR[]",
-       "began": "BIGINT"}  # fmt: skip
-CHANGED = {"resource": "VARCHAR", "kind": "VARCHAR", "attribute": "VARCHAR", "time": "BIGINT", "before": "VARCHAR",
-           "after": "VARCHAR", "known": "BOOLEAN", "uids": "VARCHAR[]"}  # fmt: skip
+ROWS = {"states": Was, "state_changes": Changed}
 
 
-def tables(log: Log, things: Rows, parameters: Mapping[str, Any]) -> tuple[list[Was], list[Changed]]:
-    """`things`: the rows of THINGS; `parameters`: of the evidence."""
+def make(evidence: Evidence) -> dict[str, Sequence[msgspec.Struct]]:
+    things, parameters = evidence.query(_THINGS), evidence.parameters
     was: list[Was] = []
     changed: list[Changed] = []
     mine = set(parameters["event_uids"])
     for name, kind in kinds().items():
         named = {row["uid"]: row for row in things if row["type"] == kind.type and row["account"]}
         about = [Subject(uid, (uid, row["name"] or uid), row["account"]) for uid, row in named.items()][:MOST]
-        for one in resources(log, name, about) if about else ():
+        for one in resources(evidence.log, name, about) if about else ():
             was += [_was(one, fact) for fact in one.at(parameters["at"]).facts]
             changed += _changed(one, one.changes(parameters["at"], parameters["to"]), mine)
-    return was, changed
+    return {"states": was, "state_changes": changed}
 
 
 def _was(one: Resource, fact: Fact) -> Was:
