@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run, ingested
 
+from trailhound.identity.derive import derive
+from trailhound.identity.principals import PRINCIPALS
+from trailhound.identity.tables import DERIVED
 from trailhound.lake.lake import Lake
 from trailhound.lake.tables import TABLES
 from trailhound.lake.times import DAY
@@ -93,16 +97,22 @@ def test_what_is_dealt_with_is_out_of_sight_but_counted(trailhound: Run, workspa
     assert uid in trailhound("findings", "--status", "closed", "--format", "table", *place).out
 
 
-def test_findings_are_listed_although_an_older_trailhound_derived_the_tables(
+def test_tables_that_an_older_trailhound_derived_are_derived_again(
     workspace: Path, tmp_path: Path, trailhound: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Path(shutil.copytree(workspace, tmp_path / "older"))
-    principals = TABLES["principals"]
-    fewer = principals._replace(columns=tuple(c for c in principals.columns if not c.path.startswith("known_")))
-    with monkeypatch.context() as patch:
-        patch.setitem(TABLES, "principals", fewer)
-        assert Lake(folder).reshape("principals")
-    monkeypatch.setenv("TRAILHOUND_WORKSPACE", str(folder))
-    listed = trailhound("findings")
-    assert listed.status == 0
-    assert listed.out
+    whole = TABLES["principals"]
+    names = [column.path for column in whole.columns if not column.path.startswith("known_")]
+    older = PRINCIPALS._replace(version=1, make=lambda engine: PRINCIPALS.make(engine).select(names))
+    declared = [older if one is PRINCIPALS else one for one in DERIVED]
+    shown = trailhound("findings").out
+    uid = json.loads(shown.splitlines()[0])["unmapped"]["trailhound"]["incident"]
+    for verb in (["findings"], ["investigate", uid]):
+        folder = Path(shutil.copytree(workspace, tmp_path / verb[0]))
+        with monkeypatch.context() as patch:
+            patch.setitem(
+                TABLES, "principals", whole._replace(columns=tuple(c for c in whole.columns if c.path in names))
+            )
+            assert derive(Lake(folder), declared)["principals"] == 1
+        done = trailhound(*verb, "--workspace", folder)
+        assert done.status == 0, done.err
+        assert verb[0] == "investigate" or done.out == shown

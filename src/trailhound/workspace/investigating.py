@@ -42,7 +42,7 @@ class Investigating(Enriching):
             raise RequestError(
                 "name one finding, or one observable", next_step="`trailhound findings` lists the findings"
             )
-        engine, snapshot, index = self._indexed()
+        engine, snapshot, index = self._indexed(derived=True)
         inputs = self._inputs(engine, snapshot, index)
         if finding_uid is not None:
             finding = self._subject(engine, finding_uid, inputs.findings)
@@ -60,7 +60,7 @@ class Investigating(Enriching):
         from trailhound.reports.reading import read  # noqa: PLC0415 - start-up: it brings the templates of pages
 
         document, faults = read(Path(path))
-        engine, snapshot, index = self._indexed()
+        engine, snapshot, index = self._indexed(derived=True)
         inputs = self._inputs(engine, snapshot, index)
         finding, observable = document.finding, document.subject.observable
         scope = again = None
@@ -76,7 +76,7 @@ class Investigating(Enriching):
     def ask(self, name: str, observable: str, *, at: str | None = None, window: str = "7d") -> Answer:
         """One question (`ip_address.who_else`, or its number in the catalogue) of `KIND=VALUE`."""
         asked, about = question(name), scoping.parse(observable)
-        engine, _, index = self._indexed()
+        engine, _, index = self._indexed(derived=True)
         self._mount_context(engine)
         scope = self._scope(engine, about, at, window, index)
         if about.kind in scope.values and (about.kind != "user" or scope.one_actor):  # a name may be that of several
