@@ -10,7 +10,7 @@ from trailhound.model import Analysis, Finding, Incident, Level, Risk
 from trailhound.ocsf.schema import OCSF_VERSION
 from trailhound.vocab import attack, ocsf
 
-CLASS_UID, INCIDENT_UID = 2004, 2005
+CLASS_UID, _INCIDENT_UID = 2004, 2005
 _SEVERITY: dict[Level, int] = {"informational": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
 _STATUS = {"new": 1, "suppressed": 3, "closed": 4}
 _INCIDENT_STATUS = {"new": 1, "suppressed": 3, "closed": 5}
@@ -23,7 +23,7 @@ _IP, _USER_UID, _RESOURCE_UID = 2, 31, 10
 def document(finding: Finding) -> dict[str, Any]:
     """JSON of one finding, valid against OCSF 1.8 with the cloud profile; times in epoch milliseconds."""
     return {
-        **base(CLASS_UID, finding.level, _STATUS[finding.status], finding.last_seen_time),
+        **_base(CLASS_UID, finding.level, _STATUS[finding.status], finding.last_seen_time),
         **({"status_detail": finding.status_reason} if finding.status_reason else {}),
         "message": finding.title,
         "cloud": {"provider": "AWS", **_cloud(finding)},
@@ -47,16 +47,16 @@ def document(finding: Finding) -> dict[str, Any]:
 
 def incident_document(incident: Incident, members: Sequence[Finding]) -> dict[str, Any]:
     """JSON of one incident with its findings, valid against OCSF 1.8. OCSF has no risk for it: that is in `unmapped`."""
-    accounts = {"account": {"uid": incident.account_uids[0]}} if incident.account_uids else {}
     techniques = dict.fromkeys(uid for finding in members for uid in finding.attacks)
     return {
-        **base(INCIDENT_UID, incident.level, _INCIDENT_STATUS[incident.status], incident.last_seen_time),
-        "start_time": incident.first_seen_time,
-        "end_time": incident.last_seen_time,
+        **incident_of(
+            incident.level,
+            (incident.first_seen_time, incident.last_seen_time),
+            incident.account_uids,
+            status=_INCIDENT_STATUS[incident.status],
+        ),
         "message": incident.title,
         "count": len(members),
-        "assignee_group": {"name": "unassigned"},  # OCSF asks for one
-        "cloud": {"provider": "AWS", **accounts},
         "finding_info_list": [info(finding) for finding in members],
         **({"attacks": [_attack(uid) for uid in techniques]} if techniques else {}),
         "unmapped": {
@@ -71,7 +71,20 @@ def incident_document(incident: Incident, members: Sequence[Finding]) -> dict[st
     }
 
 
-def base(class_uid: int, level: Level, status: int, time: int) -> dict[str, Any]:
+def incident_of(
+    level: Level, span: tuple[int, int], accounts: Sequence[str], status: int = _INCIDENT_STATUS["new"]
+) -> dict[str, Any]:
+    """What every Incident Finding has; `span`: from when to when, in epoch milliseconds."""
+    return {
+        **_base(_INCIDENT_UID, level, status, span[1]),
+        "start_time": span[0],
+        "end_time": span[1],
+        "assignee_group": {"name": "unassigned"},  # OCSF asks for one
+        "cloud": {"provider": "AWS", **({"account": {"uid": accounts[0]}} if accounts else {})},
+    }
+
+
+def _base(class_uid: int, level: Level, status: int, time: int) -> dict[str, Any]:
     kind, severity = ocsf.CLASSES[class_uid], _SEVERITY[level]
     return {
         "category_uid": kind.category_uid,

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from trailhound.enrichers.client import Reply
-from trailhound.enrichers.providers import NotUnderstoodError, Opinion
+from trailhound.enrichers.providers import NotUnderstoodError, Opinion, shown
 
 _LINE = 400  # characters that are looked at
 
@@ -37,5 +37,4 @@ def read(answer: bytes) -> Opinion:
         line = answer.decode()
     except UnicodeDecodeError as error:
         raise NotUnderstoodError("the stored line is no text") from error
-    shown = "".join(sign if sign.isprintable() else " " for sign in line[:80])
-    return Opinion("suspicious", f"listed: {shown}")
+    return Opinion("suspicious", f"listed: {shown(line)}")

@@ -60,7 +60,7 @@ def _same(told: str, asked: str) -> None:
     raise NotUnderstoodError("the answer is about another address")
 
 
-def _shown(text: str | None) -> str:
+def shown(text: str | None) -> str:
     """A word of somebody else's, on one line."""
     return "".join(sign if sign.isprintable() else " " for sign in (text or "")[:_TOLD]).strip()
 
@@ -92,7 +92,7 @@ class _VirusTotal(msgspec.Struct):
 def _virustotal(answer: bytes, address: str) -> Opinion:
     data = _decoded(answer, _VirusTotal).data
     _same(data.id, address)
-    stats, owner = data.attributes.last_analysis_stats, _shown(data.attributes.as_owner)
+    stats, owner = data.attributes.last_analysis_stats, shown(data.attributes.as_owner)
     engines = stats.malicious + stats.suspicious + stats.harmless + stats.undetected
     told = f"{stats.malicious} malicious, {stats.suspicious} suspicious of {engines} engines"
     if not engines:
@@ -125,7 +125,7 @@ def _abuseipdb(answer: bytes, address: str) -> Opinion:
     told = f"{data.total_reports} reports in 90 days, confidence {data.abuse_confidence_score} %"
     reported = data.total_reports or data.abuse_confidence_score
     bad = "malicious" if data.abuse_confidence_score >= _SURE else "suspicious" if reported else "clean"
-    return Opinion(bad, told, network, _shown(data.isp))
+    return Opinion(bad, told, network, shown(data.isp))
 
 
 # --- GreyNoise v3
@@ -194,7 +194,7 @@ class _Isc(msgspec.Struct):
 def _isc(answer: bytes, address: str) -> Opinion:
     seen = _decoded(answer, _Isc).ip
     _same(seen.number, address)
-    owner, feeds = _shown(seen.asname), len(seen.threatfeeds or ())
+    owner, feeds = shown(seen.asname), len(seen.threatfeeds or ())
     if seen.count or seen.attacks or feeds:
         told = f"{seen.count or 0} reports, {seen.attacks or 0} targets, in {feeds} feeds"
         return Opinion("suspicious", told, owner=owner)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from trailhound.detections.ocsf_finding import INCIDENT_UID, base, info
+from trailhound.detections.ocsf_finding import incident_of, info
 from trailhound.model import Conclusion, Disposition, Investigation, Level
 
 _VERDICT: dict[Disposition, tuple[int, str]] = {
@@ -21,7 +21,6 @@ _PRIORITY: dict[str, tuple[int, str, Level]] = {
     "P2": (3, "High", "high"),
     "P3": (2, "Medium", "medium"),
 }
-_NEW = 1
 
 
 def document(investigation: Investigation) -> dict[str, Any]:
@@ -36,14 +35,10 @@ def document(investigation: Investigation) -> dict[str, Any]:
     }
     accounts = [a.value for a in investigation.artifacts if a.kind == "account"]
     return {
-        **base(INCIDENT_UID, _level(investigation), _NEW, subject.window[1]),
-        "start_time": subject.window[0],
-        "end_time": subject.window[1],
+        **incident_of(_level(investigation), subject.window, accounts),
         "message": subject.title,
         "desc": "\n\n".join(" ".join(s.text for s in p.sentences) for p in investigation.narrative),
         "count": len(subject.event_uids),
-        "assignee_group": {"name": "unassigned"},  # OCSF asks for one
-        "cloud": {"provider": "AWS", **({"account": {"uid": accounts[0]}} if accounts else {})},
         "finding_info_list": [info(finding) if finding else alerted],
         **_judged(verdict),
         "unmapped": {"trailhound": _rest(investigation)},
