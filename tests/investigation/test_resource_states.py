@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.investigation.history import History, call, user
-from tests.investigation.question_cases import INSTANCE, TERMINATE, asked, launch
+from tests.investigation.history import ACCOUNT, History, call, user
+from tests.investigation.question_cases import IAM, INSTANCE, TERMINATE, asked, launch
 
 from trailhound.states.readings import BLOCK
 
@@ -30,6 +30,17 @@ def test_what_changed_is_told_with_what_was_before():
         History([call("CreateVpc", **asked(cidrBlock="10.0.0.0/16"))]).ask("operation.before_after").verdict
         == "unknown"
     )
+
+
+def test_of_what_the_calls_made_nothing_is_said_to_have_been_before():
+    trust = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+    role = {"roleName": "r", "assumeRolePolicyDocument": trust}
+    arn = f"arn:aws:iam::{ACCOUNT}:role/r"
+    made = call("CreateRole", **IAM, requestParameters=role, responseElements={"role": {"roleName": "r", "arn": arn}})
+    sentence = History([made]).ask("operation.before_after").sentence
+    assert f"the trust policy of {arn} to" in sentence
+    assert "before" not in sentence
+    assert "none" not in sentence
 
 
 def test_what_a_caller_wrote_cannot_go_on_as_a_sentence_of_ours():
